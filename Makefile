@@ -1,0 +1,70 @@
+# Every command a developer needs. `make demo` and `make test` do all their own set-up.
+# Choose another Python 3.13 with `make setup PYTHON=/path/to/python3.13`.
+
+PYTHON ?= python3.13
+SHELL := /bin/bash
+VENV := .venv/bin
+SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench serve faults lint format deployable locks clean python sam-tools checkov-tools
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1 || { \
+	  echo "Trueup needs Python 3.13, and '$(PYTHON)' is not it. Install it in one of these ways, then run make again:" >&2; \
+	  echo "  Debian, Ubuntu:  sudo apt install python3.13 python3.13-venv" >&2; \
+	  echo "  macOS:           brew install python@3.13" >&2; \
+	  echo "  pyenv:           pyenv install 3.13" >&2; \
+	  echo "  uv:              uv python install 3.13" >&2; \
+	  echo "Python 3.13 under another name:  make setup PYTHON=/path/to/python3.13" >&2; \
+	  exit 1; }
+
+setup: python  ## Build .venv from the hashed lock files; leaves .venv/bin/trueup
+	@$(PYTHON) local/setup_environment.py
+
+demo: setup  ## A whole month on this machine: sync, match, reconcile, plan, approve, apply, read back
+	@$(VENV)/trueup demo
+
+serve: setup  ## The local system with its HTTP API, until Ctrl-C
+	@$(VENV)/trueup serve
+
+test: setup  ## All tests that need nothing but this machine
+	@echo "Running the tests (a few minutes; the slowest are the crash tests)"
+	@$(VENV)/python -m pytest -q -m "not built"
+
+faults: setup  ## Run the tests of the fault list; print how many of how many hold
+	@$(VENV)/python -m local.faults_report
+
+bench: setup  ## Measure matching, sync speed and memory; prints side by side
+	@$(VENV)/python -m benchmarks
+
+lint: setup  ## Formatting, style and types
+	@$(VENV)/ruff format --check .
+	@$(VENV)/ruff check .
+	@$(VENV)/mypy
+
+format: setup  ## Rewrite the code in the house format
+	@$(VENV)/ruff format .
+	@$(VENV)/ruff check --fix .
+
+sam-tools: python
+	@$(PYTHON) local/setup_environment.py sam
+
+checkov-tools: python
+	@$(PYTHON) local/setup_environment.py checkov
+
+deployable: setup sam-tools checkov-tools  ## Validate the template, build it, run the built functions, scan it
+	$(SAM) validate --lint
+	$(SAM) build
+	@$(VENV)/python -m pytest -q -m built tests/infrastructure
+	.venv-checkov/bin/checkov --config-file .checkov.yaml
+
+check: lint test deployable  ## Everything: what a change must pass before it is merged
+
+locks: setup  ## Resolve pyproject.toml again and rewrite the hashed lock files
+	@$(VENV)/python local/lock_requirements.py
+
+clean:  ## Remove environments, caches and build output; keeps the data in .local
+	rm -rf .venv .venv-sam .venv-checkov .local-tools .aws-sam .mypy_cache .pytest_cache .ruff_cache
