@@ -178,7 +178,7 @@ def find_installer(environment: Environment) -> Path:
         pinned_version = lock.read_text(encoding="utf-8").split("==", 1)[1].split()[0]
         if not uv.exists() or pinned_version not in installed_version(uv):
             options = ["--quiet", "--no-deps", "--require-hashes"]
-            command = [environment.python, "-m", "pip", "install", *options, "-r", lock]
+            command: list[str | Path] = [environment.python, "-m", "pip", "install", *options, "-r", lock]
             run_with_heartbeat(command, "Installing the package installer (uv)")
     if not uv.exists():
         raise SetupError("uv is not in .venv; run `make setup` first")
