@@ -1,0 +1,189 @@
+"""What the PSA bills: accounts, agreements, their lines, products, and money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NewType
+
+PsaAccountId = NewType("PsaAccountId", str)
+AgreementId = NewType("AgreementId", str)
+LineId = NewType("LineId", str)
+ProductId = NewType("ProductId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class PsaAccount:
+    """The client in the PSA (ConnectWise: company). ``identifier`` is its short code; ``deleted`` as the PSA flags it.
+
+    ``status_text`` is the PSA's own word: MSPs rename statuses, so no rule reads it.
+    """
+
+    id: PsaAccountId
+    identifier: str
+    name: str
+    status_text: str = ""
+    deleted: bool = False
+
+
+class AgreementState(StrEnum):
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A PSA contract with one client. ``currency`` is None where the PSA names none (then its own default applies)."""
+
+    id: AgreementId
+    account_id: PsaAccountId
+    name: str
+    type_name: str
+    state: AgreementState
+    starts_on: date | None = None
+    ends_on: date | None = None
+    prorates: bool = False
+    next_invoice_on: date | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One billed line (ConnectWise: addition).
+
+    ``quantity`` is the whole quantity; ``less_included`` are units given free of charge and only shown. ``version`` is
+    the PSA's own opaque mark of the last edit, empty where it gives none. ``not_writable_reason`` says why a line may
+    not be written by a program (for instance a serialized product), and is None when it may.
+    """
+
+    id: LineId
+    agreement_id: AgreementId
+    account_id: PsaAccountId
+    product_id: ProductId
+    product_code: str
+    description: str
+    quantity: Decimal
+    version: str
+    less_included: Decimal = Decimal(0)
+    unit_price: Decimal | None = None
+    unit_cost: Decimal | None = None
+    effective_from: date | None = None
+    effective_to: date | None = None
+    billable: bool = True
+    not_writable_reason: str | None = None
+
+    def is_live(self, on: date) -> bool:
+        """Whether the line bills on that day: begun, and not ended on or before it."""
+        begun = self.effective_from is None or self.effective_from <= on
+        return begun and (self.effective_to is None or self.effective_to > on)
+
+    def is_future(self, on: date) -> bool:
+        """Whether the line has not begun on that day and is not ended before it begins."""
+        if self.effective_from is None or self.effective_from <= on:
+            return False
+        return self.effective_to is None or self.effective_to > self.effective_from
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A thing in the PSA's catalog. ``code`` is what a person calls its Product ID."""
+
+    id: ProductId
+    code: str
+    name: str
+    price: Decimal | None = None
+    cost: Decimal | None = None
+    inactive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PsaPage:
+    """One page of a complete read of the PSA; ``accounts_total`` and ``agreements_total`` are what it says there
+    are.
+    """
+
+    accounts: tuple[PsaAccount, ...]
+    agreements: tuple[Agreement, ...]
+    lines: tuple[Line, ...]
+    next_cursor: str | None
+    accounts_total: int | None = None
+    agreements_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PsaFacts:
+    """All that one complete snapshot of the PSA says. Ids are unique in each tuple."""
+
+    accounts: tuple[PsaAccount, ...]
+    agreements: tuple[Agreement, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineReference:
+    """Where a line is: enough to read and write it."""
+
+    agreement_id: AgreementId
+    line_id: LineId
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """A line as it is right now, with its agreement, and when it was read."""
+
+    line: Line
+    agreement: Agreement
+    read_at: datetime
+
+
+class WriteOutcome(StrEnum):
+    """What became of one write.
+
+    applied: the line had the old quantity and now has the new one, verified by reading back. already: it had the new
+    one before anything was sent. conflict: it had neither, or was edited; nothing was sent. rejected: the PSA refused
+    it or changed the value (the reason says which). unknown: it could not be read back; a person must look.
+    """
+
+    APPLIED = "applied"
+    ALREADY = "already"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """The outcome of one write with the quantity last seen on the line (None when it could not be read)."""
+
+    outcome: WriteOutcome
+    reason: str
+    quantity_seen: Decimal | None = None
+    version_seen: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One thing a credential was tried for. ``permission`` is the PSA's or vendor's own name of the needed row."""
+
+    name: str
+    granted: bool
+    permission: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityReport:
+    """What a credential can do. ``identity`` is whom it belongs to in the vendor's words, with no secret in it."""
+
+    identity: str
+    capabilities: tuple[Capability, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> tuple[Capability, ...]:
+        return tuple(capability for capability in self.capabilities if not capability.granted)

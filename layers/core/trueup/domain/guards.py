@@ -1,0 +1,87 @@
+"""Rules that hold a change back until a person releases it. Each names itself, its figures and what releases it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trueup.domain.accounts import AccountState
+from trueup.domain.counts import Known
+from trueup.domain.verdicts import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One guard that holds one change."""
+
+    guard: str
+    figures: str
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardPolicy:
+    """The limits of one tenant.
+
+    An increase is a jump when it is more than ``increase_seats`` seats, or more than ``increase_percent`` percent of
+    what is billed now and more than ``SMALL_INCREASE_SEATS``. Both limits are there because a percentage alone lets a
+    large client's jump through, and a number alone a small client's. ``read_age_hours`` is how old a read may be.
+    """
+
+    increase_percent: Decimal = Decimal(50)
+    increase_seats: int = 25
+    read_age_hours: Decimal = Decimal(24)
+
+
+SMALL_INCREASE_SEATS = 2
+"""One or two more seats are never a jump, however small the client."""
+
+
+def holds_for(row: Row, *, policy: GuardPolicy, read_ages_hours: tuple[Decimal, ...]) -> tuple[Hold, ...]:
+    """The guards that hold the change of this row; empty when it may go with the plan."""
+    agreement, billed = row.counts.agreement, row.counts.billed
+    assert isinstance(agreement, Known) and isinstance(billed, Known) and row.line is not None
+    found: list[Hold] = []
+    figures = f"{billed.seats} -> {agreement.seats}"
+    change = agreement.seats - billed.seats
+    if agreement.seats == 0:
+        found.append(Hold("to_zero", figures, "a person confirms that the client has no seats left"))
+    elif change < 0:
+        found.append(Hold("decrease", f"{figures} ({change})", "a person confirms that fewer seats are right"))
+    elif _is_jump(change, billed.seats, policy):
+        limits = f"limits {policy.increase_seats} seats, {policy.increase_percent.normalize():f} %"
+        found.append(Hold("jump", f"{figures} (+{change}; {limits})", "a person confirms that the increase is real"))
+    if agreement.conflict is not None:
+        found.append(Hold("counts_disagree", agreement.conflict, "a person says which number is right"))
+    found.extend(
+        Hold(
+            "account_not_active",
+            f"{member.vendor_id} is {member.status_text or member.account_state.value}",
+            "a person confirms that the account is to be billed",
+        )
+        for member in row.members
+        if _doubtful(member.account_state, member.status_text)
+    )
+    if row.monthly_money is None:
+        found.append(
+            Hold("price_missing", f"line {row.line.id} has no unit price", "a person enters or accepts the price")
+        )
+    if not row.line.billable:
+        found.append(Hold("not_billable", f"line {row.line.id} is not billable", "a person confirms the line as it is"))
+    old = [age for age in read_ages_hours if age > policy.read_age_hours]
+    if old:
+        found.append(Hold("old_read", f"read {max(old):.1f} hours ago", "a new run reads both sides again"))
+    return tuple(found)
+
+
+def _is_jump(change: int, billed: int, policy: GuardPolicy) -> bool:
+    if change > policy.increase_seats:
+        return True
+    return change > SMALL_INCREASE_SEATS and change * 100 > policy.increase_percent * billed
+
+
+def _doubtful(state: AccountState, status_text: str) -> bool:
+    """A status word we do not know is doubtful; no status at all is not, because not every source gives one."""
+    return state in {AccountState.PENDING, AccountState.SUSPENDED} or (
+        state is AccountState.UNKNOWN and bool(status_text)
+    )

@@ -1,0 +1,93 @@
+"""The outside systems an MSP connects, and how each connection stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from trueup.domain.billing import CapabilityReport
+
+
+class Side(StrEnum):
+    """Which side of the comparison an integration feeds."""
+
+    VENDOR = "vendor"
+    PSA = "psa"
+
+
+class IntegrationName(StrEnum):
+    MIMECAST = "mimecast"
+    CONNECTWISE = "connectwise"
+
+    @property
+    def side(self) -> Side:
+        return Side.VENDOR if self is IntegrationName.MIMECAST else Side.PSA
+
+
+class ConnectionState(StrEnum):
+    """pending: the credential works and mapping is wanted; active: finished; needs attention: with cause and fix."""
+
+    NOT_CONNECTED = "not_connected"
+    PENDING = "pending"
+    ACTIVE = "active"
+    NEEDS_ATTENTION = "needs_attention"
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One connection. It holds no secret: ``identifier_tail`` is the last four characters of the id, to tell keys
+    apart.
+
+    ``failures_in_a_row`` counts failed checks; one rejected reply may be a passing fault at the vendor, so a connection
+    is only called broken after two, some minutes apart.
+    """
+
+    name: IntegrationName
+    state: ConnectionState = ConnectionState.NOT_CONNECTED
+    address: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
+    identifier_tail: str = ""
+    report: CapabilityReport | None = None
+    checked_at: datetime | None = None
+    cause: str = ""
+    fix: str = ""
+    failures_in_a_row: int = 0
+    first_failed_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialField:
+    """One field of a connect form: its name, what to call it, whether it is secret, and where a person finds it."""
+
+    name: str
+    label: str
+    secret: bool
+    where: str = field(default="")
+
+
+CREDENTIAL_FIELDS: dict[IntegrationName, tuple[CredentialField, ...]] = {
+    IntegrationName.MIMECAST: (
+        CredentialField(
+            "client_id",
+            "Client ID",
+            False,
+            "Mimecast Administration Console, Multi Account Control, Tenant API Gateway",
+        ),
+        CredentialField("client_secret", "Client secret", True, "shown once when the keys are generated"),
+    ),
+    IntegrationName.CONNECTWISE: (
+        CredentialField("company_id", "Company ID", False, "what you type as Company when you sign in to ConnectWise"),
+        CredentialField("public_key", "Public key", False, "API Member, API Keys tab"),
+        CredentialField("private_key", "Private key", True, "shown once when the key is made"),
+        CredentialField(
+            "client_id", "Client ID", False, "the GUID of the integration at the ConnectWise developer site"
+        ),
+    ),
+}
+
+DEFAULT_ADDRESS: dict[IntegrationName, str] = {
+    IntegrationName.MIMECAST: "https://api.services.mimecast.com",
+    IntegrationName.CONNECTWISE: "https://api-na.myconnectwise.net",
+}

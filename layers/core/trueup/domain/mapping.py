@@ -1,0 +1,106 @@
+"""Who decided that this vendor account is that PSA account, and this service that product. Bindings are by id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from trueup.domain.accounts import AccountState, ServiceId, ServiceKind, VendorAccountId
+from trueup.domain.billing import ProductId, PsaAccountId
+from trueup.domain.matching import MatchRule, Suggestion
+
+
+class MappingState(StrEnum):
+    """Mapped and excluded are decisions; ambiguous and unmapped are what is left for a person."""
+
+    MAPPED = "mapped"
+    EXCLUDED = "excluded"
+    AMBIGUOUS = "ambiguous"
+    UNMAPPED = "unmapped"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who decided, when, by what rule, why, and what it replaced (the former target's id, empty when there was
+    none).
+    """
+
+    by: str
+    at: datetime
+    rule: MatchRule
+    reason: str
+    replaced: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEntry:
+    """One vendor account with what is decided about it: the row of the account-mapping screen.
+
+    ``vendor_name`` and ``psa_name`` are as last read; ``vendor_name_decided`` is the name when the mapping was decided,
+    kept to show a rename (the mapping itself holds by id). ``absent_runs`` counts the complete reads in a row in which
+    the vendor no longer listed the account. ``version`` grows by one with every stored change.
+    """
+
+    vendor_id: VendorAccountId
+    vendor_name: str
+    account_state: AccountState
+    state: MappingState
+    status_text: str = ""
+    psa_id: PsaAccountId | None = None
+    psa_name: str = ""
+    vendor_name_decided: str = ""
+    decision: Decision | None = None
+    ambiguity: str = ""
+    warnings: tuple[str, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+    absent_runs: int = 0
+    version: int = 0
+
+    @property
+    def is_decided(self) -> bool:
+        return self.state in {MappingState.MAPPED, MappingState.EXCLUDED}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEntry:
+    """One vendor service with the product it is billed as.
+
+    ``catalog_price`` is the product's price in the PSA's catalog when it was mapped: it values what no line bills yet.
+    """
+
+    service_id: ServiceId
+    name: str
+    kind: ServiceKind
+    state: MappingState
+    product_id: ProductId | None = None
+    product_code: str = ""
+    product_name: str = ""
+    decision: Decision | None = None
+    catalog_price: Decimal | None = None
+    accounts_counted: int = 0
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MappingTotals:
+    """How many vendor accounts are in each state; they add up to all vendor accounts (invariant I4)."""
+
+    mapped: int = 0
+    excluded: int = 0
+    ambiguous: int = 0
+    unmapped: int = 0
+
+    @property
+    def all(self) -> int:
+        return self.mapped + self.excluded + self.ambiguous + self.unmapped
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingSummary:
+    """What one pass of automatic matching did."""
+
+    totals: MappingTotals
+    newly_mapped: int
+    renamed: tuple[str, ...] = field(default=())

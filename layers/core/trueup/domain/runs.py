@@ -1,0 +1,84 @@
+"""One execution of the monthly workflow, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from trueup.domain.integrations import Side
+
+
+class RunState(StrEnum):
+    RUNNING = "running"
+    WAITING_FOR_APPROVAL = "waiting_for_approval"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Step(StrEnum):
+    """What a run is doing; in this order."""
+
+    SYNC = "sync"
+    MATCH = "match"
+    RECONCILE = "reconcile"
+    APPROVE = "approve"
+    APPLY = "apply"
+
+
+@dataclass(frozen=True, slots=True)
+class SideProgress:
+    """How far the read of one side is. ``accounts_total`` is None while the other side has not said how many there
+    are.
+    """
+
+    side: Side
+    pages: int = 0
+    accounts: int = 0
+    accounts_total: int | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """``id`` is made of the tenant's period and a number, so that a duplicate trigger names the same run."""
+
+    id: str
+    period: str
+    state: RunState
+    step: Step
+    started_at: datetime
+    started_by: str
+    updated_at: datetime
+    sides: tuple[SideProgress, ...] = ()
+    plan_id: str = ""
+    plan_checksum: str = ""
+    problem_code: str = ""
+    problem: str = ""
+    remedy: str = ""
+    ended_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in {RunState.DONE, RunState.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The header of one complete read of one side. It is written last: a snapshot without a header does not exist.
+
+    ``pages`` are the content addresses (SHA-256) of its pages in order; ``digest`` is over them, so two reads that say
+    the same have the same digest whatever the time.
+    """
+
+    id: str
+    side: Side
+    period: str
+    run_id: str
+    started_at: datetime
+    completed_at: datetime
+    pages: tuple[str, ...]
+    digest: str
+    accounts: int
+    records: int

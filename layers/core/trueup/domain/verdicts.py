@@ -1,0 +1,149 @@
+"""What a comparison says: rows, verdicts and totals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from trueup.domain.accounts import AccountState, ServiceId, VendorAccountId
+from trueup.domain.billing import Agreement, Line, ProductId, PsaAccountId
+from trueup.domain.counts import Count
+from trueup.domain.mapping import MappingTotals
+
+
+class Verdict(StrEnum):
+    """The outcome of comparing the legs.
+
+    new revenue: the vendor bills seats that no PSA line bills on. not sold: a PSA line bills what the vendor does not.
+    held: the line is there but cannot be changed as things stand; the reasons say why.
+    """
+
+    IN_LINE = "in_line"
+    BILL_MORE = "bill_more"
+    BILL_LESS = "bill_less"
+    NEW_REVENUE = "new_revenue"
+    NOT_SOLD = "not_sold"
+    UNMAPPED = "unmapped"
+    MISSING_DATA = "missing_data"
+    AMBIGUOUS = "ambiguous"
+    HELD = "held"
+
+    @property
+    def words(self) -> str:
+        return self.value.replace("_", " ")
+
+    @property
+    def is_exception(self) -> bool:
+        """Whether a person has something to look at."""
+        return self is not Verdict.IN_LINE
+
+
+VERDICT_ORDER: tuple[Verdict, ...] = (
+    Verdict.BILL_MORE,
+    Verdict.BILL_LESS,
+    Verdict.NEW_REVENUE,
+    Verdict.NOT_SOLD,
+    Verdict.HELD,
+    Verdict.AMBIGUOUS,
+    Verdict.MISSING_DATA,
+    Verdict.UNMAPPED,
+    Verdict.IN_LINE,
+)
+"""The order of the table: what can be corrected now first, what is in line last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One vendor account and service that a row counts."""
+
+    vendor_id: VendorAccountId
+    vendor_name: str
+    account_state: AccountState
+    status_text: str
+    service_id: ServiceId
+    service_name: str
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """The three legs of one row."""
+
+    agreement: Count
+    licensed: Count
+    billed: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One comparison.
+
+    ``members`` is empty for what is not sold. ``line`` and ``agreement`` are set when exactly one live line bills the
+    product. ``monthly_money`` is what a month gains by correcting the PSA (negative: the client pays too much now), and
+    None where no price is known. ``reasons`` are sentences for a person.
+    """
+
+    id: str
+    members: tuple[Member, ...]
+    psa_account_id: PsaAccountId | None
+    psa_account_name: str
+    product_id: ProductId | None
+    product_code: str
+    counts: RowCounts
+    verdict: Verdict
+    monthly_money: Decimal | None
+    currency: str
+    reasons: tuple[str, ...]
+    line: Line | None = None
+    agreement: Agreement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludedAccount:
+    """A vendor account that a person took out of the comparison, with the reason; it is listed, never hidden."""
+
+    vendor_id: VendorAccountId
+    vendor_name: str
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """A vendor account that a person still has to decide on: unmapped or ambiguous."""
+
+    vendor_id: VendorAccountId
+    vendor_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the rows. ``money`` is a tuple of (currency, verdict, amount a month); an unknown price is in no
+    sum.
+    """
+
+    rows: int
+    verdicts: tuple[tuple[Verdict, int], ...]
+    accounts: MappingTotals
+    agreement_seats: int
+    billed_seats: int
+    money: tuple[tuple[str, Verdict, Decimal], ...]
+    rows_without_price: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """All rows of one period with what is excluded and open. Ordered and free of clock readings but for as-of times."""
+
+    period: str
+    rows: tuple[Row, ...]
+    excluded: tuple[ExcludedAccount, ...]
+    unmapped: tuple[OpenAccount, ...]
+    ambiguous: tuple[OpenAccount, ...]
+    totals: Totals
+
+    @property
+    def has_differences(self) -> bool:
+        return any(row.verdict.is_exception for row in self.rows)

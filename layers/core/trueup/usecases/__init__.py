@@ -1,0 +1,1 @@
+"""One file per capability: functions that take ports by keyword and hold the order of the work."""
