@@ -1,0 +1,79 @@
+"""Searches the product catalog by what a person types.
+
+Text in a condition stands between double quotes and ``*`` and ``%`` are wildcards there; no way to write those
+characters themselves is documented. So ConnectWise is asked for the longest part of the text without them, and the
+whole text is compared here. It must not let typed text change the meaning of a condition.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from trueup.adapters.connectwise.paging import PAGE_SIZE_MAXIMUM
+from trueup.adapters.connectwise.replies import CATALOG_PERMISSION
+from trueup.adapters.connectwise.session import ConnectWiseSession
+from trueup.adapters.connectwise.wire import CATALOG_FIELDS, CatalogItemWire, parse_list
+from trueup.domain.billing import Product
+from trueup.domain.errors import InputInvalid
+
+CATALOG_PATH: Final = "/procurement/catalog"
+
+TEXT_CHARACTERS_MAXIMUM: Final = 75
+"""The longest Product ID in the published description."""
+
+_NOT_LITERAL = re.compile(r'["*%\\\x00-\x1f\x7f]+')
+_INTERNAL_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+def search_catalog(session: ConnectWiseSession, text: str, limit: int) -> tuple[Product, ...]:
+    """Products whose Product ID or name contains the text or whose id it is: exact hits first, inactive ones last.
+
+    Raises InputInvalid for a text that is empty, too long, or only made of characters that cannot be searched for.
+    """
+    wanted = text.strip()
+    literal = max((part.strip() for part in _NOT_LITERAL.split(wanted)), key=len)
+    if not literal or len(wanted) > TEXT_CHARACTERS_MAXIMUM or limit < 1:
+        raise InputInvalid(
+            f"a product search needs one to {TEXT_CHARACTERS_MAXIMUM} characters with a letter or digit, and a limit",
+            field="search",
+            remedy="Type a part of the Product ID or of the name.",
+        )
+    # More rows than asked for: those that match only in part are dropped here and must not push out a true hit.
+    page_size = min(PAGE_SIZE_MAXIMUM, max(100, limit * 4))
+    conditions = f'identifier contains "{literal}" or description contains "{literal}"'
+    found = _query(session, conditions, page_size)
+    exact = f'identifier="{literal}"'
+    if _INTERNAL_ID.fullmatch(wanted):
+        found += _query(session, f"{exact} or id={wanted}", page_size)
+    elif len(found) >= page_size and literal == wanted:
+        found += _query(session, exact, page_size)
+    unique = {product.id: product for product in found if _matches(product, wanted)}
+    return tuple(sorted(unique.values(), key=lambda product: _rank(product, wanted))[:limit])
+
+
+def _query(session: ConnectWiseSession, conditions: str, page_size: int) -> list[Product]:
+    reply = session.read(
+        CATALOG_PATH,
+        query=[("conditions", conditions), ("fields", CATALOG_FIELDS), ("pageSize", str(page_size))],
+        doing="searching the catalog",
+        permission=CATALOG_PERMISSION,
+    )
+    return [item.product() for item in parse_list(CatalogItemWire, reply.json(), source="searching the catalog")]
+
+
+def _matches(product: Product, wanted: str) -> bool:
+    folded = wanted.casefold()
+    return product.id == wanted or folded in product.code.casefold() or folded in product.name.casefold()
+
+
+def _rank(product: Product, wanted: str) -> tuple[bool, bool, bool, bool, str, str]:
+    folded = wanted.casefold()
+    return (
+        product.code != wanted,
+        product.code.casefold() != folded,
+        product.id != wanted,
+        product.inactive,
+        product.code.casefold(),
+        product.id,
+    )

@@ -1,0 +1,204 @@
+"""Writes one quantity: read, compare with what was approved, PATCH only the quantity, read back, compare.
+
+ConnectWise has no conditional writes, so the comparison before the PATCH narrows the race and the reading after it
+decides what is reported. A PATCH names an absolute value, so sending it a second time after an unclear answer cannot
+bill twice; even that is only done when the line was read again and still is what was approved. It must send no field
+but the quantity and must never overwrite what somebody else has changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum, auto
+from typing import Final
+
+from trueup.adapters.connectwise.reading import BillingReader, addition_path
+from trueup.adapters.connectwise.replies import AGREEMENTS_EDIT_PERMISSION, vendor_message
+from trueup.adapters.connectwise.session import ConnectWiseSession
+from trueup.adapters.http import HttpReply, RetryRule
+from trueup.domain.billing import AgreementState, Line, LineReference, LineState, WriteOutcome, WriteResult
+from trueup.domain.counts import Seats
+from trueup.domain.errors import (
+    ReplyUnreadable,
+    ResourceAbsent,
+    TrueupError,
+    UnsafeAddress,
+    VendorTrouble,
+    WriteOutcomeUnknown,
+)
+from trueup.ports.clock import Clock
+
+SENDS_MAXIMUM: Final = 2
+"""The first PATCH and one more: after a refusal as edited or an unclear answer, with the line unchanged between."""
+
+
+class _Answer(Enum):
+    ACCEPTED = auto()
+    REFUSED = auto()
+    STALE = auto()
+    FAILED = auto()
+    UNCLEAR = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """How a PATCH was answered: FAILED is a 5xx, UNCLEAR no whole answer; either may have been carried out."""
+
+    answer: _Answer
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What was approved: from ``expected`` at ``version`` (empty: any) to ``target``."""
+
+    expected: Decimal
+    version: str
+    target: Decimal
+
+    def still_holds(self, line: Line) -> bool:
+        return line.quantity == self.expected and self.version in ("", line.version)
+
+
+class QuantityWriter:
+    """The write side; the only code here that changes anything at ConnectWise."""
+
+    def __init__(self, session: ConnectWiseSession, reader: BillingReader, clock: Clock) -> None:
+        self._session = session
+        self._reader = reader
+        self._clock = clock
+
+    def set_quantity(
+        self, reference: LineReference, *, expected: Decimal, expected_version: str, target: Seats
+    ) -> WriteResult:
+        """See PsaBilling.set_quantity. Raises VendorTrouble only when ConnectWise surely carried nothing out."""
+        wish = _Wish(expected, expected_version, Decimal(target))
+        try:
+            state = self._reader.read_line(reference)
+        except ResourceAbsent as absent:
+            return WriteResult(WriteOutcome.REJECTED, f"the line or its agreement is gone: {absent.message}")
+        early = _decide_before(state, wish, self._clock.now().date())
+        return early if early is not None else self._write(reference, state, wish)
+
+    def _write(self, reference: LineReference, state: LineState, wish: _Wish) -> WriteResult:
+        line, maybe_carried_out = state.line, False
+        sent = _Sent(_Answer.UNCLEAR, "nothing was sent")
+        for _ in range(SENDS_MAXIMUM):
+            try:
+                sent = self._patch(reference, wish.target)
+            except VendorTrouble as trouble:
+                if not maybe_carried_out:
+                    raise
+                reason = f"an earlier attempt was not answered; now: {trouble.message}"
+                return _result(WriteOutcome.UNKNOWN, reason, line)
+            if sent.answer is _Answer.REFUSED:
+                return _result(WriteOutcome.REJECTED, sent.reason, line)
+            maybe_carried_out = maybe_carried_out or sent.answer is not _Answer.STALE
+            try:
+                line = self._reader.read_line_of(state.agreement, reference)
+            except TrueupError as trouble:
+                reason = f"{sent.reason}; the line could not be read back: {trouble.message}"
+                return WriteResult(WriteOutcome.UNKNOWN, reason)
+            decided = _decide_after(line, wish, sent)
+            if decided is not None:
+                return decided
+        return _give_up(line, sent)
+
+    def _patch(self, reference: LineReference, target: Decimal) -> _Sent:
+        """Send the quantity. Raises VendorTrouble when it surely was not carried out (asked to wait, no connection)."""
+        operation = {"op": "replace", "path": "quantity", "value": int(target)}
+        try:
+            reply = self._session.send(
+                "PATCH", addition_path(reference), json_body=[operation], retry=RetryRule.UNSENT_ONLY
+            )
+        except WriteOutcomeUnknown as trouble:
+            return _Sent(_Answer.UNCLEAR if trouble.status is None else _Answer.FAILED, trouble.message)
+        except ReplyUnreadable as trouble:
+            return _Sent(_Answer.UNCLEAR, trouble.message)
+        except UnsafeAddress as trouble:
+            return _Sent(_Answer.REFUSED, trouble.message)
+        return self._judged(reply)
+
+    def _judged(self, reply: HttpReply) -> _Sent:
+        if reply.succeeded:
+            return _Sent(_Answer.ACCEPTED, f"ConnectWise answered with status {reply.status}")
+        said = vendor_message(reply, secrets=self._session.secrets).sentence()
+        if reply.status in (409, 412):
+            return _Sent(_Answer.STALE, f"ConnectWise says the line is being edited: {said} (status {reply.status})")
+        meaning = {
+            401: "ConnectWise does not accept the credential",
+            403: f"the API member's security role lacks {AGREEMENTS_EDIT_PERMISSION}",
+            404: "the line or its agreement is gone",
+        }.get(reply.status, "ConnectWise refused the change")
+        return _Sent(_Answer.REFUSED, f"{meaning}: {said} (status {reply.status})")
+
+
+def _decide_before(state: LineState, wish: _Wish, today: date) -> WriteResult | None:
+    """The outcome when nothing is to be sent, else None."""
+    line = state.line
+    if line.quantity == wish.target:
+        return _result(WriteOutcome.ALREADY, f"the line already has {_shown(wish.target)}", line)
+    if not wish.still_holds(line):
+        return _result(WriteOutcome.CONFLICT, _moved(line, wish), line)
+    obstacle = _obstacle(state, today)
+    return None if obstacle is None else _result(WriteOutcome.REJECTED, f"nothing was sent: {obstacle}", line)
+
+
+def _obstacle(state: LineState, today: date) -> str | None:
+    """Why a program may not write this line today, or None."""
+    line, agreement = state.line, state.agreement
+    if agreement.state is not AgreementState.ACTIVE:
+        return f"the agreement is {agreement.state.value}, not active"
+    if agreement.ends_on is not None and agreement.ends_on < today:
+        return f"the agreement ended on {agreement.ends_on.isoformat()}"
+    if line.is_future(today):
+        return f"the line does not bill before {line.effective_from}"
+    if not line.is_live(today):
+        return f"the line ended on {line.effective_to}"
+    return line.not_writable_reason
+
+
+def _decide_after(line: Line, wish: _Wish, sent: _Sent) -> WriteResult | None:
+    """What the line read back says about the PATCH; None when it may be sent once more."""
+    if line.quantity == wish.target:
+        if sent.answer is _Answer.STALE:
+            return _result(WriteOutcome.ALREADY, "somebody else set this quantity meanwhile", line)
+        return _result(WriteOutcome.APPLIED, f"read back as {_shown(wish.target)}", line)
+    if sent.answer is _Answer.ACCEPTED:
+        return _result(WriteOutcome.REJECTED, _not_taken_over(line, wish), line)
+    return None if wish.still_holds(line) else _result(WriteOutcome.CONFLICT, _moved(line, wish), line)
+
+
+def _give_up(line: Line, sent: _Sent) -> WriteResult:
+    """Every PATCH failed and the line still is what it was."""
+    if sent.answer is _Answer.STALE:
+        return _result(WriteOutcome.CONFLICT, sent.reason, line)
+    if sent.answer is _Answer.FAILED:
+        return _result(WriteOutcome.REJECTED, f"{sent.reason}; the line is unchanged", line)
+    # An attempt without any answer may still be carried out late, so nobody can say that it was not.
+    return _result(WriteOutcome.UNKNOWN, f"{sent.reason}; the line was still unchanged right after", line)
+
+
+def _not_taken_over(line: Line, wish: _Wish) -> str:
+    if line.quantity == wish.expected:
+        return f"ConnectWise accepted {_shown(wish.target)} but the line still has {_shown(line.quantity)}"
+    return (
+        f"ConnectWise accepted {_shown(wish.target)} but the line now has {_shown(line.quantity)}: "
+        "a rule of the PSA changed the value, or somebody edited it at that moment"
+    )
+
+
+def _moved(line: Line, wish: _Wish) -> str:
+    if line.quantity != wish.expected:
+        return f"the line has {_shown(line.quantity)}; the change was approved from {_shown(wish.expected)}"
+    return f"the line was edited on {line.version} after it was read for the plan ({wish.version})"
+
+
+def _shown(quantity: Decimal) -> str:
+    return f"{quantity.normalize():f}"
+
+
+def _result(outcome: WriteOutcome, reason: str, line: Line) -> WriteResult:
+    return WriteResult(outcome, reason, quantity_seen=line.quantity, version_seen=line.version)
