@@ -1,0 +1,182 @@
+"""What the template must say whatever else changes in it. The linter checks its form; this checks its promises."""
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+
+from tests.infrastructure.template_reading import ROOT, functions, resolve, resources, routes, template
+
+FUNCTIONS = functions()
+ENVIRONMENT_OF_EVERY_FUNCTION = {
+    "TRUEUP_TENANT",
+    "TRUEUP_TABLE",
+    "TRUEUP_TIME_ZONE",
+    "TRUEUP_BILLING_BASIS",
+    "TRUEUP_TWO_PERSON_APPROVAL",
+    "TRUEUP_GUARD_INCREASE_PERCENT",
+    "TRUEUP_GUARD_INCREASE_SEATS",
+    "TRUEUP_SECRET_PREFIX",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "POWERTOOLS_LOG_LEVEL",
+}
+
+
+def environment(capability: str) -> dict[str, Any]:
+    shared: dict[str, Any] = template()["Globals"]["Function"]["Environment"]["Variables"]
+    return {**shared, **FUNCTIONS[capability]["Environment"]["Variables"]}
+
+
+def test_runtime_is_python_3_13_on_arm64() -> None:
+    shared = template()["Globals"]["Function"]
+    assert shared["Runtime"] == "python3.13"
+    assert shared["Architectures"] == ["arm64"]
+    assert shared["Handler"] == "app.handler"
+    assert (ROOT / ".python-version").read_text().strip() == "3.13"
+
+
+def test_the_layer_is_built_from_the_folder_above_the_package() -> None:
+    layer = resources("AWS::Serverless::LayerVersion")["CoreLayer"]
+    assert layer["Properties"]["ContentUri"] == "layers/core"
+    assert layer["Metadata"]["BuildMethod"] == "python3.13"
+    assert (ROOT / "layers/core/trueup/__init__.py").is_file()
+    assert not (ROOT / "layers/core/python").exists(), "a python/ folder would be built to python/python"
+
+
+@pytest.mark.parametrize("capability", FUNCTIONS)
+def test_every_function_has_its_own_role_logs_and_environment(capability: str) -> None:
+    properties = FUNCTIONS[capability]
+    prefix = "".join(word.capitalize() for word in capability.split("_"))
+    assert properties["Role"] == {"Fn::GetAtt": [f"{prefix}Role", "Arn"]}
+    assert properties["LoggingConfig"]["LogGroup"] == {"Ref": f"{prefix}LogGroup"}
+    assert set(environment(capability)) >= ENVIRONMENT_OF_EVERY_FUNCTION
+    assert "Policies" not in properties, "SAM would write a role of its own beside ours"
+    assert properties.get("Timeout", 60) <= 900
+
+
+@pytest.mark.parametrize("capability", FUNCTIONS)
+def test_no_setting_looks_like_a_secret(capability: str) -> None:
+    for name in environment(capability):
+        words = set(name.split("_"))
+        assert not words & {"PASSWORD", "TOKEN", "KEY", "CREDENTIAL"}, name
+        assert "SECRET" not in words or name == "TRUEUP_SECRET_PREFIX"
+
+
+def test_traces_and_structured_logs_are_on_for_all() -> None:
+    shared = template()["Globals"]["Function"]
+    assert shared["Tracing"] == "Active"
+    assert shared["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_the_table_survives_mistakes() -> None:
+    ((_, body),) = resources("AWS::DynamoDB::Table").items()
+    properties = body["Properties"]
+    assert body["DeletionPolicy"] == body["UpdateReplacePolicy"] == "Retain"
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["DeletionProtectionEnabled"] is True
+    assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert properties["SSESpecification"]["SSEType"] == "KMS"
+    assert properties["TimeToLiveSpecification"] == {
+        "AttributeName": "expires_at_epoch_seconds",
+        "Enabled": True,
+    }
+    assert [key["AttributeName"] for key in properties["KeySchema"]] == ["pk", "sk"]
+    assert [index["IndexName"] for index in properties["GlobalSecondaryIndexes"]] == ["by_status"]
+
+
+def test_one_secret_per_integration_under_the_prefix_the_code_reads() -> None:
+    names = {resolve(body["Properties"]["Name"]) for body in resources("AWS::SecretsManager::Secret").values()}
+    prefix = resolve(environment("portal")["TRUEUP_SECRET_PREFIX"])
+    assert names == {f"{prefix}mimecast", f"{prefix}connectwise"}
+    for body in resources("AWS::SecretsManager::Secret").values():
+        assert body["Properties"]["KmsKeyId"] == {"Fn::GetAtt": ["SecretsKey", "Arn"]}
+        assert not {"SecretString", "GenerateSecretString"} & set(body["Properties"])
+
+
+def test_every_log_group_is_encrypted_and_forgets() -> None:
+    for name, body in resources("AWS::Logs::LogGroup").items():
+        assert body["Properties"]["RetentionInDays"], name
+        assert body["Properties"]["KmsKeyId"], name
+
+
+def test_the_monthly_run_is_durable_and_keeps_its_code_while_it_waits() -> None:
+    properties = FUNCTIONS["monthly_run"]
+    assert properties["DurableConfig"]["ExecutionTimeout"] >= 31 * 24 * 3600, "a plan may be approved all month"
+    assert properties["AutoPublishAlias"] == "live"
+    assert properties["AutoPublishAliasAllProperties"] is True, "a new layer alone must publish a version too"
+    durable = [name for name, function in FUNCTIONS.items() if "DurableConfig" in function]
+    assert durable == ["monthly_run"]
+
+
+def test_the_monthly_run_knows_the_functions_it_calls() -> None:
+    called = {name: value for name, value in environment("monthly_run").items() if name.startswith("TRUEUP_FUNCTION_")}
+    steps = ("VendorSync", "PsaSync", "AutoMatching", "Reconciliation", "PlanApply")
+    assert list(called.values()) == [{"Ref": f"{step}Function"} for step in steps]
+    assert environment("portal")["TRUEUP_MONTHLY_RUN_FUNCTION"] == {"Ref": "MonthlyRunFunction.Alias"}
+
+
+@pytest.mark.parametrize("capability", ["monthly_run", "credential_validation"])
+def test_schedules_follow_the_tenants_clock_and_lose_no_event(capability: str) -> None:
+    ((_, event),) = FUNCTIONS[capability]["Events"].items()
+    assert event["Type"] == "ScheduleV2"
+    schedule = event["Properties"]
+    assert schedule["ScheduleExpressionTimezone"] == {"Ref": "TimeZone"}
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert schedule["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["FailedEventsQueue", "Arn"]}
+    assert schedule["RetryPolicy"]["MaximumRetryAttempts"] >= 5
+    assert json.loads(schedule["Input"])["trigger"] == "schedule"
+    assert FUNCTIONS[capability]["DeadLetterQueue"]["TargetArn"] == {"Fn::GetAtt": ["FailedEventsQueue", "Arn"]}
+
+
+def test_day_and_hour_of_the_run_are_parameters() -> None:
+    ((_, event),) = FUNCTIONS["monthly_run"]["Events"].items()
+    expression = event["Properties"]["ScheduleExpression"]["Fn::Sub"]
+    assert expression == "cron(0 ${MonthlyRunHour} ${MonthlyRunDay} * ? *)"
+    assert template()["Parameters"]["MonthlyRunDay"]["MaxValue"] == 28, "a month may have no 29th"
+
+
+def test_only_health_answers_without_a_token() -> None:
+    assert {(method, path) for method, path, is_public in routes() if is_public} == {("GET", "/v1/health")}
+    api = resources("AWS::Serverless::HttpApi")["Api"]["Properties"]
+    assert api["Auth"]["DefaultAuthorizer"] in api["Auth"]["Authorizers"]
+    assert api["AccessLogSettings"]["DestinationArn"]
+    assert api["DefaultRouteSettings"]["ThrottlingRateLimit"]
+    assert all(path.startswith("/v1/") for _, path, _ in routes())
+
+
+def test_the_access_log_is_one_json_object_a_line() -> None:
+    line = resources("AWS::Serverless::HttpApi")["Api"]["Properties"]["AccessLogSettings"]["Format"]
+    assert {"request_id", "route", "status", "subject"} <= set(json.loads(line))
+
+
+@pytest.mark.parametrize("alarm", ["RunFailedAlarm", "RunMissedAlarm", "DailyCheckSilentAlarm", "FailedEventsAlarm"])
+def test_alarms_reach_the_one_topic_and_say_what_to_do(alarm: str) -> None:
+    properties = resources("AWS::CloudWatch::Alarm")[alarm]["Properties"]
+    assert properties["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    assert len(properties["AlarmDescription"]) > 60
+    assert len(resources("AWS::SNS::Topic")) == 1
+
+
+def test_no_alarm_looks_back_further_than_cloudwatch_can() -> None:
+    # Documented limit: with periods of an hour or more, seven days; with shorter ones, one day.
+    for name, body in resources("AWS::CloudWatch::Alarm").items():
+        properties = body["Properties"]
+        metrics = properties.get("Metrics", [])
+        periods = [entry["MetricStat"]["Period"] for entry in metrics if "MetricStat" in entry]
+        period = properties.get("Period") or max(periods)
+        assert period * properties["EvaluationPeriods"] <= (7 * 86_400 if period >= 3_600 else 86_400), name
+
+
+def test_every_parameter_is_described_and_constrained() -> None:
+    for name, parameter in template()["Parameters"].items():
+        assert parameter["Description"], name
+        assert {"AllowedPattern", "AllowedValues", "MaxValue"} & set(parameter), f"{name} accepts anything"
+
+
+def test_the_example_tenant_gives_only_parameters_the_template_has() -> None:
+    configuration = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    overrides = configuration["example-msp"]["deploy"]["parameters"]["parameter_overrides"]
+    given = dict(entry.split("=", 1) for entry in overrides)
+    assert set(given) <= set(template()["Parameters"])
+    assert given["Tenant"] == "example-msp"
