@@ -1,0 +1,85 @@
+"""`python -m local.simulators`: both vendors as one process, until SIGTERM or Ctrl-C.
+
+It says where they listen in one line of JSON, on standard output and in the ready file. With a state file the world
+survives the process, however it ends; the world options then count for the first start only.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from local.simulators import ConnectWiseSimulator, MimecastSimulator, World, demo_world, scaled_world
+from local.simulators.demo_world import DEMO_SEED
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.simulators",
+        description="Serve simulated Mimecast and ConnectWise APIs on 127.0.0.1.",
+    )
+    parser.add_argument("--world", default="demo", help="demo (48 clients), or a number of clients (default: demo)")
+    parser.add_argument("--seed", type=int, default=DEMO_SEED, help="the same seed gives the same world")
+    parser.add_argument("--state", type=Path, help="file that keeps the world; made when it is not there")
+    parser.add_argument("--latency-seconds", type=float, default=0.0, help="added to every answer (default: 0)")
+    parser.add_argument(
+        "--connectwise-limit-per-minute", type=int, default=0, help="answer 429 beyond this many (default: 0, no limit)"
+    )
+    parser.add_argument("--mimecast-port", type=int, default=0, help="default: a free port")
+    parser.add_argument("--connectwise-port", type=int, default=0, help="default: a free port")
+    parser.add_argument("--ready-file", type=Path, help="file that gets the JSON line once both servers answer")
+    options = parser.parse_args()
+    if options.world != "demo" and not (options.world.isdecimal() and int(options.world) > 0):
+        parser.error("--world is demo or a number of clients")
+    return options
+
+
+def _world(options: argparse.Namespace) -> World:
+    state: Path | None = options.state
+    if state is not None and state.exists():
+        world = World.load(state)
+    elif options.world == "demo":
+        world = demo_world(options.seed)
+    else:
+        world = scaled_world(int(options.world), options.seed)
+    if state is not None:
+        state.parent.mkdir(parents=True, exist_ok=True)
+        world.state_file = state
+        world.persist()
+    return world
+
+
+def main() -> int:
+    """Serve until told to stop; 1 when a simulator failed on the way."""
+    options = _options()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    world = _world(options)
+    mimecast = MimecastSimulator(world, latency_seconds=options.latency_seconds, port=options.mimecast_port)
+    connectwise = ConnectWiseSimulator(
+        world,
+        latency_seconds=options.latency_seconds,
+        port=options.connectwise_port,
+        limit_per_minute=options.connectwise_limit_per_minute,
+    )
+    with mimecast, connectwise:
+        line = json.dumps({"mimecast": mimecast.url, "connectwise": connectwise.url, "pid": os.getpid()})
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        if options.ready_file is not None:
+            temporary = options.ready_file.with_name(options.ready_file.name + ".new")
+            temporary.write_text(line + "\n")
+            temporary.replace(options.ready_file)
+        stop.wait()
+    bugs = mimecast.internal_errors + connectwise.internal_errors
+    for bug in bugs:
+        sys.stderr.write(f"simulator bug: {type(bug).__name__}: {bug}\n")
+    return 1 if bugs else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

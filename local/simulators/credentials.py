@@ -1,0 +1,15 @@
+"""The credentials of the simulated vendors, in one place. Every value is made up and opens a simulator only."""
+
+MIMECAST_CLIENT_ID = "sim-mimecast-client-id-0001"
+MIMECAST_CLIENT_SECRET = "sim-mimecast-client-secret-not-real"
+CONNECTWISE_COMPANY_ID = "acmemsp"
+CONNECTWISE_PUBLIC_KEY = "simPublicKey0001"
+CONNECTWISE_PRIVATE_KEY = "simPrivateKey-not-real"
+CONNECTWISE_CLIENT_ID = "00000000-0000-4000-8000-0000000c11e7"
+
+# What get-account leaks for every account. A test that greps logs and exports for these two proves the white list.
+PASSPHRASE_CANARY = "SIM-PASSPHRASE-CANARY-4d1c"
+SUPPORT_CODE_CANARY = "SIM-SUPPORT-CODE-CANARY-77"
+
+PARTNER_ACCOUNT_CODE = "CSIM00A001"
+"""Account code of the MSP's own Mimecast account: what an ignored account switch answers with."""

@@ -1,0 +1,385 @@
+"""The world both simulated vendors look at: Mimecast accounts and agreements, ConnectWise companies and billed lines.
+
+One mutable truth with one lock. Every accepted write is on disk (atomically) before anybody hears of it, when a state
+file is set, so a simulator that is killed starts again with what it had promised. It knows no HTTP.
+"""
+
+import json
+import os
+import threading
+from bisect import insort
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from local.simulators.messages import wire_time
+
+STATE_FORMAT = 1
+
+
+@dataclass(slots=True)
+class VendorAccount:
+    """One Mimecast customer account. A count of None is not told by that route (the field is left out)."""
+
+    code: str
+    name: str
+    status: str = "active"
+    region: str = "us"
+    partner_seats: int | None = None
+    account_seats: int | None = None
+    account_readable: bool = True
+    actual_users: int | None = None
+    main_product: str = "Email Security S1"
+    contact_email: str = ""
+    packages: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ContractLine:
+    """One product of a Mimecast contract with its agreed seats."""
+
+    product_id: str
+    product_name: str
+    quantity: int
+
+
+@dataclass(slots=True)
+class VendorContract:
+    """One Mimecast agreement. Dates are `YYYY-MM-DD`."""
+
+    id: str
+    account_code: str
+    organization_id: str
+    lines: list[ContractLine]
+    status: str = "active"
+    start_date: str = "2025-11-01"
+    renewal_date: str = "2027-11-01"
+    next_billing_date: str = "2026-12-01"
+
+
+@dataclass(slots=True)
+class VendorProduct:
+    """A product the partner may sell; `type` is primary or addon."""
+
+    id: str
+    name: str
+    type: str
+
+
+@dataclass(slots=True)
+class PsaCompany:
+    """One ConnectWise company."""
+
+    id: int
+    identifier: str
+    name: str
+    status: str = "Active"
+    deleted: bool = False
+    last_updated: str = "2025-11-02T09:14:55Z"
+    updated_by: str = "jsmith"
+
+
+@dataclass(slots=True)
+class PsaAgreement:
+    """One ConnectWise agreement; `status` is Active, Cancelled, Expired or Inactive."""
+
+    id: int
+    company_id: int
+    name: str
+    status: str = "Active"
+    start_date: str = "2024-01-01T00:00:00Z"
+    end_date: str | None = None
+    prorate: bool = True
+    last_updated: str = "2025-11-01T00:10:00Z"
+    updated_by: str = "billing"
+
+
+@dataclass(slots=True)
+class PsaAddition:
+    """One billed line (ConnectWise addition). Quantities are numbers, as in ConnectWise, so 1.5 can happen."""
+
+    id: int
+    agreement_id: int
+    product_id: int
+    quantity: float
+    unit_price: float
+    unit_cost: float
+    less_included: float = 0.0
+    bill_customer: str = "Billable"
+    effective_date: str = "2024-01-01T00:00:00Z"
+    cancelled_date: str | None = None
+    description: str = ""
+    invoice_description: str = ""
+    sequence_number: float = 10.0
+    last_updated: str = "2025-10-31T18:22:10Z"
+    updated_by: str = "jsmith"
+
+
+@dataclass(slots=True)
+class CatalogItem:
+    """One product of the ConnectWise catalog; its identifier is what the screens call Product ID."""
+
+    id: int
+    identifier: str
+    description: str
+    price: float
+    cost: float
+    vendor_sku: str = ""
+    product_class: str = "Agreement"
+    inactive: bool = False
+    serialized: bool = False
+    last_updated: str = "2025-06-01T00:00:00Z"
+
+
+@dataclass(slots=True)
+class WriteRecord:
+    """One write that reached the PSA: what was asked, what was answered, whether anything changed.
+
+    `status` 0 means the connection was closed unanswered. `before` and `after` are quantities of the line.
+    """
+
+    at: str
+    method: str
+    path: str
+    body: str
+    status: int = 0
+    committed: bool = False
+    line_id: int | None = None
+    before: float | None = None
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStory:
+    """Which case of the demo month a client plays, and where to find it on each side (None: not there)."""
+
+    story: str
+    account_code: str | None
+    company_id: int | None
+
+
+@dataclass
+class World:
+    """Everything both vendors know, keyed by their ids. Change it only through its methods once it is served."""
+
+    kind: str
+    seed: int
+    partner: VendorAccount
+    accounts: dict[str, VendorAccount] = field(default_factory=dict)
+    contracts: dict[str, VendorContract] = field(default_factory=dict)
+    vendor_products: dict[str, VendorProduct] = field(default_factory=dict)
+    companies: dict[int, PsaCompany] = field(default_factory=dict)
+    agreements: dict[int, PsaAgreement] = field(default_factory=dict)
+    additions: dict[int, PsaAddition] = field(default_factory=dict)
+    catalog: dict[int, CatalogItem] = field(default_factory=dict)
+    audit: list[dict[str, Any]] = field(default_factory=list)
+    callbacks: list[dict[str, Any]] = field(default_factory=list)
+    writes: list[WriteRecord] = field(default_factory=list)
+    stories: list[ClientStory] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lock = threading.RLock()
+        self.state_file: Path | None = None
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self._lines_of: dict[int, list[int]] = {}
+        for addition in self.additions.values():
+            self._index(addition)
+
+    def _index(self, addition: PsaAddition) -> None:
+        insort(self._lines_of.setdefault(addition.agreement_id, []), addition.id)
+
+    # Reading.
+
+    def lines_of(self, agreement_id: int) -> list[PsaAddition]:
+        """The agreement's additions, by rising id."""
+        return [self.additions[line_id] for line_id in self._lines_of.get(agreement_id, ())]
+
+    def contract_of(self, account_code: str) -> VendorContract | None:
+        """The account's contract, if it has one."""
+        return next((one for one in self.contracts.values() if one.account_code == account_code), None)
+
+    def story(self, name: str) -> list[ClientStory]:
+        """The demo clients that play this case."""
+        return [story for story in self.stories if story.story == name]
+
+    # Changing: what an accepted API write, or a person at the vendor's own screens, does.
+
+    def add_addition(self, addition: PsaAddition) -> None:
+        """Put a new line on its agreement."""
+        with self.lock:
+            self.additions[addition.id] = addition
+            self._index(addition)
+
+    def edit_addition(self, line_id: int, updated_by: str = "jsmith", **changes: Any) -> PsaAddition:
+        """Change fields of a line and move its lastUpdated on. KeyError for an unknown line, TypeError for a field."""
+        with self.lock:
+            line = self.additions[line_id]
+            before = line.quantity
+            _assign(line, changes)
+            _touch(line, self.clock(), updated_by)
+            if line.quantity != before:
+                self._audit_quantity(line, before, updated_by)
+            self.persist()
+            return line
+
+    def edit_agreement(self, agreement_id: int, updated_by: str = "jsmith", **changes: Any) -> PsaAgreement:
+        """Change fields of an agreement, for example its status."""
+        with self.lock:
+            agreement = self.agreements[agreement_id]
+            _assign(agreement, changes)
+            _touch(agreement, self.clock(), updated_by)
+            self.persist()
+            return agreement
+
+    def edit_company(self, company_id: int, updated_by: str = "jsmith", **changes: Any) -> PsaCompany:
+        """Change fields of a PSA company, for example its name or deleted."""
+        with self.lock:
+            company = self.companies[company_id]
+            _assign(company, changes)
+            _touch(company, self.clock(), updated_by)
+            self.persist()
+            return company
+
+    def edit_account(self, code: str, **changes: Any) -> VendorAccount:
+        """Change fields of a Mimecast account."""
+        with self.lock:
+            account = self.accounts[code]
+            _assign(account, changes)
+            self.persist()
+            return account
+
+    def rename(self, side: Literal["vendor", "psa"], account_id: str, name: str) -> None:
+        """Give a Mimecast account or a PSA company another name; its id stays."""
+        if side == "vendor":
+            self.edit_account(account_id, name=name)
+        else:
+            self.edit_company(int(account_id), name=name)
+
+    def set_agreed_seats(self, code: str, seats: int, product_id: str = "9702") -> None:
+        """Mimecast books a change order: contract line, partner count and account count all show the new seats."""
+        with self.lock:
+            account = self.accounts[code]
+            contract = self.contract_of(code)
+            for line in contract.lines if contract else ():
+                if line.product_id == product_id:
+                    line.quantity = seats
+            if product_id == "9702":
+                account.partner_seats = account.account_seats = seats
+            self.persist()
+
+    def remove_account(self, code: str) -> None:
+        """The account disappears from the vendor's lists."""
+        with self.lock:
+            self.accounts.pop(code)
+            self.contracts = {key: one for key, one in self.contracts.items() if one.account_code != code}
+            self.persist()
+
+    def commit_write(self, record: WriteRecord, line_id: int, **changes: Any) -> PsaAddition:
+        """Change a line and record the write that did it, saved together: a crash keeps both or neither."""
+        with self.lock:
+            state_file, self.state_file = self.state_file, None
+            try:
+                record.line_id, record.before = line_id, self.additions[line_id].quantity
+                line = self.edit_addition(line_id, "ApiMimecast", **changes)
+                record.after, record.committed = line.quantity, True
+                self.writes.append(record)
+            finally:
+                self.state_file = state_file
+            self.persist()
+            return line
+
+    def close_write(self, record: WriteRecord) -> None:
+        """Keep how a write ended; one that was not committed enters the record here."""
+        with self.lock:
+            if not any(one is record for one in reversed(self.writes)):
+                self.writes.append(record)
+            self.persist()
+
+    def _audit_quantity(self, line: PsaAddition, before: float, who: str) -> None:
+        product = self.catalog[line.product_id].identifier
+        self.audit.append(
+            {
+                "agreement_id": line.agreement_id,
+                "text": f"Addition {product} quantity changed from {before:g} to {line.quantity:g}",
+                "enteredDate": line.last_updated,
+                "enteredBy": who,
+                "auditType": "Agreement",
+                "auditSubType": "Addition",
+                "auditSource": "API" if who == "ApiMimecast" else "Application",
+            }
+        )
+
+    # Keeping.
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole world as plain JSON values."""
+        with self.lock:
+            record = asdict(self)
+        return {"format": STATE_FORMAT, **record}
+
+    def persist(self) -> None:
+        """Write the state file, when one is set."""
+        if self.state_file is not None:
+            self.save(self.state_file)
+
+    def save(self, path: Path) -> None:
+        """Write the world to a file so that a crash leaves either the old or the new one, never half."""
+        with self.lock:
+            content = json.dumps(self.as_json(), separators=(",", ":")).encode()
+            temporary = path.with_name(path.name + ".new")
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            directory = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+
+    @classmethod
+    def load(cls, path: Path) -> "World":
+        """Read a saved world. ValueError when the file is of another format."""
+        record = json.loads(path.read_bytes())
+        if not isinstance(record, dict) or record.pop("format", None) != STATE_FORMAT:
+            raise ValueError(f"{path} is not a simulator state file of format {STATE_FORMAT}")
+        return cls(
+            kind=record["kind"],
+            seed=record["seed"],
+            partner=VendorAccount(**record["partner"]),
+            accounts={key: VendorAccount(**value) for key, value in record["accounts"].items()},
+            contracts={key: _contract(value) for key, value in record["contracts"].items()},
+            vendor_products={key: VendorProduct(**value) for key, value in record["vendor_products"].items()},
+            companies={int(key): PsaCompany(**value) for key, value in record["companies"].items()},
+            agreements={int(key): PsaAgreement(**value) for key, value in record["agreements"].items()},
+            additions={int(key): PsaAddition(**value) for key, value in record["additions"].items()},
+            catalog={int(key): CatalogItem(**value) for key, value in record["catalog"].items()},
+            audit=record["audit"],
+            callbacks=record["callbacks"],
+            writes=[WriteRecord(**value) for value in record["writes"]],
+            stories=[ClientStory(**value) for value in record["stories"]],
+        )
+
+
+def _contract(value: dict[str, Any]) -> VendorContract:
+    return VendorContract(**{**value, "lines": [ContractLine(**line) for line in value["lines"]]})
+
+
+def _assign(record: object, changes: Mapping[str, Any]) -> None:
+    known = {name for name in getattr(type(record), "__slots__", ()) if name not in ("id", "code")}
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        raise TypeError(f"{type(record).__name__} has no editable field {', '.join(unknown)}")
+    for name, value in changes.items():
+        setattr(record, name, value)
+
+
+def _touch(record: PsaAddition | PsaAgreement | PsaCompany, now: datetime, who: str) -> None:
+    # ConnectWise keeps whole seconds. Two edits inside one second still get rising stamps here, so that a test which
+    # looks for a moved lastUpdated does not depend on the wall clock.
+    previous = datetime.fromisoformat(record.last_updated)
+    record.last_updated = wire_time(max(now.replace(microsecond=0), previous + timedelta(seconds=1)))
+    record.updated_by = who
