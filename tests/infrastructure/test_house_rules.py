@@ -19,9 +19,6 @@ MAXIMUM_FUNCTION_LINES = 60
 MAXIMUM_FILE_LINES = 400
 FORBIDDEN_FILE_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 
-# Adapter files every adapter may use; the others, and all folders, are strangers to each other.
-SHARED_ADAPTER_FILES = {"http", "json_reading", "outbound_address", "redaction"}
-
 # What each room may import of the package, as prefixes. Bootstrap is the one place that knows ports and adapters.
 ALLOWED = {
     "domain": {"trueup.domain"},
@@ -125,18 +122,18 @@ def test_nobody_imports_the_doors_and_the_layer_imports_nothing_outside_itself()
     assert offenders == []
 
 
-def adapter_room(dotted: str) -> str:
-    """The folder or file under adapters that a dotted name or path belongs to."""
-    return dotted.removeprefix("trueup.adapters.").split(".")[0]
-
-
-def test_adapters_are_strangers_to_each_other() -> None:
+def test_adapter_folders_are_strangers_to_each_other() -> None:
+    """A folder may use itself and the files directly under adapters/ (the HTTP room); those may not use a folder."""
+    adapters = PACKAGE / "adapters"
+    folders = {path.name for path in adapters.iterdir() if path.is_dir()}
     offenders = []
-    for path in modules(PACKAGE / "adapters"):
-        own_room = adapter_room(".".join(("trueup", *path.relative_to(PACKAGE).with_suffix("").parts)))
+    for path in modules(adapters):
+        own_folder = path.relative_to(adapters).parts[0]
         for line, name in imports(path):
-            if name.startswith("trueup.adapters.") and adapter_room(name) not in {own_room} | SHARED_ADAPTER_FILES:
-                offenders.append(f"{short(path)}:{line}: {name}")
+            if name.startswith("trueup.adapters."):
+                target = name.split(".")[2]
+                if target in folders and target != own_folder:
+                    offenders.append(f"{short(path)}:{line}: {name}")
     assert offenders == []
 
 
