@@ -4,7 +4,8 @@
 PYTHON ?= python3.13
 SHELL := /bin/bash
 VENV := .venv/bin
-SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
+# SAM looks for a Python 3.13 with pip on the path; its own environment has one.
+SAM := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench serve faults lint format deployable locks clean python sam-tools checkov-tools
 
