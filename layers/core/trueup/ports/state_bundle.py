@@ -1,0 +1,41 @@
+"""Everything Trueup remembers, in one hand: one field for each state port, so that wiring passes a single value.
+
+Use cases never take the bundle; they take the ports they need by keyword.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trueup.ports.state import (
+    Accounts,
+    Checkpoints,
+    History,
+    Idempotency,
+    Integrations,
+    Leases,
+    PlanIndex,
+    Plans,
+    Reconciliations,
+    Runs,
+    Services,
+    Snapshots,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The stores of one tenant; all of them are on the same table, so what belongs together is written together."""
+
+    integrations: Integrations
+    snapshots: Snapshots
+    accounts: Accounts
+    services: Services
+    runs: Runs
+    reconciliations: Reconciliations
+    plans: Plans
+    plan_index: PlanIndex
+    history: History
+    leases: Leases
+    checkpoints: Checkpoints
+    idempotency: Idempotency
