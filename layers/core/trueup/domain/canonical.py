@@ -9,17 +9,24 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 
+from trueup.domain.periods import utc
+
 Plain = None | bool | int | str | Sequence["Plain"] | Mapping[str, "Plain"]
 
 
 def decimal_text(value: Decimal) -> str:
-    """A decimal without exponent and without trailing zeros: ``42.0`` and ``42.00`` are both ``42``."""
+    """A decimal without exponent and trailing zeros: ``42.0`` and ``42.00`` are both ``42``, and ``-0`` is ``0``."""
+    if value.is_zero():
+        return "0"
     text = format(value, "f")
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
 def plain(value: object) -> Plain:
-    """The value as JSON can hold it. Raises TypeError on a float or anything unknown: money never goes through one."""
+    """The value as JSON can hold it; a moment is written in UTC, so that equal moments are equal bytes.
+
+    Raises TypeError on a float or anything unknown (money never goes through one), ValueError on a naive datetime.
+    """
     match value:
         case None | bool() | str() if not isinstance(value, Enum):
             return value
@@ -29,9 +36,13 @@ def plain(value: object) -> Plain:
             return value
         case Decimal():
             return decimal_text(value)
-        case datetime() | date():
+        case datetime():
+            return utc(value).isoformat()
+        case date():
             return value.isoformat()
         case Mapping():
+            if not all(isinstance(key, str) for key in value):
+                raise TypeError("a key that is not a string has no canonical form")
             return {str(key): plain(item) for key, item in value.items()}
         case list() | tuple():
             return [plain(item) for item in value]

@@ -68,9 +68,10 @@ def holds_for(row: Row, *, policy: GuardPolicy, read_ages_hours: tuple[Decimal, 
         )
     if not row.line.billable:
         found.append(Hold("not_billable", f"line {row.line.id} is not billable", "a person confirms the line as it is"))
-    old = [age for age in read_ages_hours if age > policy.read_age_hours]
-    if old:
-        found.append(Hold("old_read", f"read {max(old):.1f} hours ago", "a new run reads both sides again"))
+    if any(age > policy.read_age_hours for age in read_ages_hours):
+        # The limit and not the age: the figures are under the plan's checksum, which no clock reading may change.
+        figures = f"read more than {policy.read_age_hours.normalize():f} hours ago"
+        found.append(Hold("old_read", figures, "a new run reads both sides again"))
     return tuple(found)
 
 

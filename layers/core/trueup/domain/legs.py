@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from trueup.domain.billing import Agreement, AgreementId, AgreementState, Line
+from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Basis, Count, Evidence, Failed, Known, Missing, Seats, whole_seats
 from trueup.domain.errors import InputInvalid
 from trueup.domain.verdicts import Member, Verdict
@@ -40,7 +41,8 @@ def agreement_leg(members: Sequence[Member]) -> Count:
     for member in members:
         if not isinstance(member.count, Known):
             kind = Failed if isinstance(member.count, Failed) else Missing
-            return kind(f"{member.vendor_id} {member.service_id}: {member.count.reason}")
+            named = f"{member.vendor_id} {member.service_id}: " if member.service_id else ""
+            return kind(f"{named}{member.count.reason}")
         known.append(member.count)
     conflicts = [count.conflict for count in known if count.conflict]
     return Known(
@@ -55,22 +57,28 @@ def agreement_leg(members: Sequence[Member]) -> Count:
 def billed_leg(
     lines: Sequence[Line], agreements: Mapping[AgreementId, Agreement], *, on: date, read_at: datetime
 ) -> Billing:
-    """What live lines of one product bill one client on that day; ``read_at`` is when the PSA was read."""
+    """What live lines of one product bill one client on that day; ``read_at`` is when the PSA was read.
+
+    The lines come sorted by id; the one named in a reason is then always the same.
+    """
     live = [line for line in lines if line.is_live(on)]
-    active = [line for line in live if _state(line, agreements) is AgreementState.ACTIVE]
+    active = [line for line in live if _state(line, agreements, on) is AgreementState.ACTIVE]
     if len(active) > 1:
         return _several(active, agreements, read_at)
     if len(active) == 1:
         asleep = [line for line in live if line is not active[0]]
         notes = tuple(f"line {line.id} on an agreement that is not active is left out" for line in asleep)
+        later = [line for line in lines if line.is_future(on)]
+        notes += tuple(f"line {line.id} begins on {line.effective_from} with {units(line.quantity)}" for line in later)
         return _one(active[0], agreements[active[0].agreement_id], notes, read_at)
     if live:
         line = live[0]
-        state = _state(line, agreements)
-        reason = (
-            f"the agreement of line {line.id} is {state.value}, not active; reactivate it or end the line in the PSA"
+        reasons = tuple(
+            f"the agreement of line {asleep.id} is {_state(asleep, agreements, on).value}, not active; "
+            "reactivate it or end the line in the PSA"
+            for asleep in live
         )
-        return Billing(_count(line, read_at), None, agreements.get(line.agreement_id), Verdict.HELD, (reason,))
+        return Billing(_count(line, read_at), None, agreements.get(line.agreement_id), Verdict.HELD, reasons)
     future = [line for line in lines if line.is_future(on)]
     if future:
         line = future[0]
@@ -91,9 +99,26 @@ def monthly_difference(line: Line, target: int) -> Decimal | None:
     return (after - before) * line.unit_price
 
 
-def _state(line: Line, agreements: Mapping[AgreementId, Agreement]) -> AgreementState:
+def units(quantity: Decimal) -> str:
+    """A quantity for a sentence; one far outside of any real quantity keeps its exponent and stays short."""
+    far = not quantity.is_finite() or abs(quantity.adjusted()) > DIGITS_WRITTEN_OUT
+    return str(quantity) if far else decimal_text(quantity)
+
+
+DIGITS_WRITTEN_OUT = 15
+
+
+def _state(line: Line, agreements: Mapping[AgreementId, Agreement], on: date) -> AgreementState:
+    """The state of the line's agreement that day: its dates count too, whatever its flag still says."""
     agreement = agreements.get(line.agreement_id)
-    return agreement.state if agreement is not None else AgreementState.UNKNOWN
+    if agreement is None:
+        return AgreementState.UNKNOWN
+    if agreement.state is AgreementState.ACTIVE:
+        if agreement.ends_on is not None and agreement.ends_on < on:
+            return AgreementState.EXPIRED
+        if agreement.starts_on is not None and agreement.starts_on > on:
+            return AgreementState.INACTIVE
+    return agreement.state
 
 
 def _count(line: Line, read_at: datetime) -> Count:
@@ -108,7 +133,7 @@ def _count(line: Line, read_at: datetime) -> Count:
 def _one(line: Line, agreement: Agreement, notes: tuple[str, ...], read_at: datetime) -> Billing:
     count = _count(line, read_at)
     if line.less_included:
-        notes = (*notes, f"{line.less_included.normalize():f} of the line's units are included free of charge")
+        notes = (*notes, f"{units(line.less_included)} of the line's units are included free of charge")
     if not line.billable:
         notes = (*notes, "the line is set to not billable in the PSA")
     if isinstance(count, Failed):
@@ -120,9 +145,7 @@ def _one(line: Line, agreement: Agreement, notes: tuple[str, ...], read_at: date
 
 
 def _several(lines: Sequence[Line], agreements: Mapping[AgreementId, Agreement], read_at: datetime) -> Billing:
-    named = ", ".join(
-        f"{line.id} ({line.quantity.normalize():f} on {agreements[line.agreement_id].name})" for line in lines
-    )
+    named = ", ".join(f"{line.id} ({units(line.quantity)} on {agreements[line.agreement_id].name})" for line in lines)
     reason = f"{len(lines)} live lines bill the same product: {named}; end all but one"
     counts = [_count(line, read_at) for line in lines]
     known = [count for count in counts if isinstance(count, Known)]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from trueup.domain.errors import ConfigurationInvalid, InputInvalid
 
-_PERIOD = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_PERIOD = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,8 +35,8 @@ class Period:
 
     @classmethod
     def at(cls, moment: datetime, time_zone: ZoneInfo) -> Period:
-        """The month that it is for the MSP at that moment (an aware datetime)."""
-        local = moment.astimezone(time_zone)
+        """The month that it is for the MSP at that moment. Raises ValueError on a naive datetime."""
+        local = utc(moment).astimezone(time_zone)
         return cls(local.year, local.month)
 
     @property
@@ -66,8 +66,8 @@ def zone(name: str) -> ZoneInfo:
 
 
 def local_day(moment: datetime, time_zone: ZoneInfo) -> date:
-    """The MSP's calendar day at that moment."""
-    return moment.astimezone(time_zone).date()
+    """The MSP's calendar day at that moment. Raises ValueError on a naive datetime."""
+    return utc(moment).astimezone(time_zone).date()
 
 
 def utc(moment: datetime) -> datetime:

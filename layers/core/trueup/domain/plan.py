@@ -15,7 +15,7 @@ from enum import StrEnum
 from trueup.domain.billing import AgreementId, Line, LineId, LineReference, ProductId, PsaAccountId, WriteOutcome
 from trueup.domain.canonical import Plain, canonical_bytes, decimal_text, sha256
 from trueup.domain.counts import Known, Seats
-from trueup.domain.errors import ChecksumMismatch, Conflict, NotFound, PlanNotReady
+from trueup.domain.errors import ChecksumMismatch, Conflict, InputInvalid, NotFound, PlanNotReady
 from trueup.domain.guards import GuardPolicy, Hold, holds_for
 from trueup.domain.verdicts import Reconciliation, Row, Verdict
 
@@ -171,8 +171,12 @@ class Plan:
 
     def released(self, change_id: str, release: Release) -> Plan:
         """The plan with one held change released. Raises PlanNotReady once it is approved, Conflict if nothing
-        holds it.
+        holds it, InputInvalid when no reason is given.
         """
+        if not release.reason.strip():
+            raise InputInvalid(
+                "a release needs a reason", field="reason", remedy="Say in a few words why the change is right."
+            )
         self._require(PlanState.PROPOSED, "only a plan that is not approved yet can be changed")
         change = self.change(change_id)
         if not change.is_held:
@@ -202,13 +206,23 @@ class Plan:
             raise ChecksumMismatch(f"plan {self.id} was approved with another checksum")
 
     def with_result(self, result: ChangeResult) -> Plan:
-        """The plan with that result in place of any earlier one of the same change; applied once all have a final
-        one.
+        """The plan with that result, and applied once every change that may be written has a final one.
+
+        Only ``unknown`` is not final: a later look may replace it, while a final result is kept as it is. A superseded
+        plan takes results (what was sent was sent) and stays superseded. Raises NotFound for a change that the plan
+        does not have, PlanNotReady when the plan was never approved or the change is held.
         """
-        others = tuple(item for item in self.results if item.change_id != result.change_id)
+        if self.state is PlanState.PROPOSED:
+            raise PlanNotReady(f"plan {self.id} is not approved", remedy="Approve it by its checksum first.")
+        if self.change(result.change_id).is_held:
+            raise PlanNotReady(f"change {result.change_id} is held", remedy="Release it before it is applied.")
+        earlier = self.result(result.change_id)
+        if earlier is not None and earlier.outcome is not WriteOutcome.UNKNOWN:
+            return self
+        others = tuple(item for item in self.results if item is not earlier)
         results = tuple(sorted((*others, result), key=lambda item: item.change_id))
         settled = {item.change_id for item in results if item.outcome is not WriteOutcome.UNKNOWN}
-        done = all(change.id in settled for change in self.ready)
+        done = self.state is PlanState.APPROVED and all(change.id in settled for change in self.ready)
         return replace(self, results=results, state=PlanState.APPLIED if done else self.state)
 
     def _require(self, state: PlanState, message: str) -> None:

@@ -1,23 +1,25 @@
 """Legs and mappings in, rows and verdicts out. A pure function: the same input gives the same bytes.
 
-A row is one comparison: one client of the PSA, one product, and the vendor accounts and services mapped to them. All
-that the vendor or the PSA says lands in exactly one row or is named as excluded; nothing is dropped in silence.
+A row is one comparison: one client of the PSA, one product, and the vendor accounts and services mapped to them. Every
+count of the vendor and every live line of a mapped product lands in exactly one row, unless a person excluded its
+account or its service, or it counts a mere feature (a package nobody mapped). A sum that lacks a part is not compared.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from trueup.domain.accounts import Service, ServiceCount, ServiceId, ServiceKind, VendorAccountId, VendorFacts
-from trueup.domain.billing import Agreement, AgreementId, Line, ProductId, PsaAccount, PsaAccountId, PsaFacts
+from trueup.domain.accounts import ServiceCount, ServiceId, ServiceKind, VendorAccountId
+from trueup.domain.billing import PsaAccount, PsaAccountId
 from trueup.domain.canonical import sha256
 from trueup.domain.counts import Count, Known, Missing
-from trueup.domain.legs import LICENSED_NOT_READ, Billing, agreement_leg, billed_leg, monthly_difference
+from trueup.domain.legs import LICENSED_NOT_READ, Billing, agreement_leg, monthly_difference
+from trueup.domain.legs_view import Legs, LegsView, Pair
 from trueup.domain.mapping import AccountEntry, MappingState, MappingTotals, ServiceEntry
+from trueup.domain.totals import totals_of
 from trueup.domain.verdicts import (
     VERDICT_ORDER,
     ExcludedAccount,
@@ -26,92 +28,49 @@ from trueup.domain.verdicts import (
     Reconciliation,
     Row,
     RowCounts,
-    Totals,
     Verdict,
 )
 
-_Pair = tuple[PsaAccountId, ProductId]
+__all__ = ["ABSENT_RUNS_TO_PROPOSE_END", "Legs", "mapping_totals", "reconcile"]
 
 
-@dataclass(frozen=True, slots=True)
-class Legs:
-    """All that one reconciliation looks at.
+@dataclass(slots=True)
+class _Gathered:
+    """What is compared with what, as it is put together.
 
-    ``on`` is the MSP's calendar day at the start of the run, ``psa_read_at`` when the PSA was read, ``currency`` what a
-    line is in when its agreement names none.
+    ``members`` are the parts of each sum. ``silent`` are the mapped accounts of which the vendor says nothing, by
+    client and with the reason. ``open_services`` says in words, by client, which counts wait for a service mapping and
+    may belong to any product.
     """
 
-    period: str
-    on: date
-    vendor: VendorFacts
-    psa: PsaFacts
-    psa_read_at: datetime
-    accounts: tuple[AccountEntry, ...]
-    services: tuple[ServiceEntry, ...]
-    currency: str
-
-
-class _View:
-    """The input, indexed once."""
-
-    def __init__(self, legs: Legs) -> None:
-        self.legs = legs
-        self.psa_accounts: Mapping[PsaAccountId, PsaAccount] = {item.id: item for item in legs.psa.accounts}
-        self.agreements: Mapping[AgreementId, Agreement] = {item.id: item for item in legs.psa.agreements}
-        self.services: Mapping[ServiceId, ServiceEntry] = {item.service_id: item for item in legs.services}
-        self.vendor_services: Mapping[ServiceId, Service] = {item.id: item for item in legs.vendor.services}
-        self.listed = {account.id for account in legs.vendor.accounts}
-        self.counts: dict[VendorAccountId, list[ServiceCount]] = defaultdict(list)
-        for count in legs.vendor.counts:
-            self.counts[count.account_id].append(count)
-        self.products = {
-            entry.product_id: entry
-            for entry in sorted(legs.services, key=lambda entry: entry.service_id, reverse=True)
-            if entry.state is MappingState.MAPPED and entry.product_id is not None
-        }
-        self.lines: dict[_Pair, list[Line]] = defaultdict(list)
-        for line in legs.psa.lines:
-            if line.product_id in self.products:
-                self.lines[(line.account_id, line.product_id)].append(line)
-
-    def billing(self, pair: _Pair) -> Billing:
-        return billed_leg(self.lines.get(pair, ()), self.agreements, on=self.legs.on, read_at=self.legs.psa_read_at)
-
-    def currency(self, agreement: Agreement | None) -> str:
-        return (agreement.currency if agreement is not None else None) or self.legs.currency
-
-    def service_name(self, service_id: ServiceId) -> str:
-        service = self.vendor_services.get(service_id)
-        return service.name if service is not None else str(service_id)
+    members: dict[Pair, list[Member]] = field(default_factory=lambda: defaultdict(list))
+    silent: dict[PsaAccountId, list[tuple[AccountEntry, str]]] = field(default_factory=lambda: defaultdict(list))
+    open_services: dict[PsaAccountId, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 def reconcile(legs: Legs) -> Reconciliation:
     """Compare the legs of one complete read of both sides."""
-    view = _View(legs)
-    members: dict[_Pair, list[Member]] = defaultdict(list)
+    view = LegsView(legs)
+    gathered = _Gathered()
     rows: list[Row] = []
-    waiting: set[PsaAccountId] = set()
-    for entry in legs.accounts:
+    for entry in view.entries:
         if entry.state is MappingState.EXCLUDED:
             continue
         if entry.state is not MappingState.MAPPED or entry.psa_id is None:
             rows.extend(_open_rows(view, entry))
-        elif entry.vendor_id not in view.listed:
-            waiting.add(entry.psa_id)
-            rows.extend(_absent_rows(view, entry))
         else:
-            rows.extend(_sort_members(view, entry, members))
-    rows.extend(_compared(view, pair, tuple(found)) for pair, found in members.items())
-    told = {(row.psa_account_id, row.product_id) for row in rows}
-    rows.extend(_not_sold(view, told, waiting))
+            rows.extend(_gather(view, entry, entry.psa_id, gathered))
+    rows.extend(_join_silent(view, gathered))
+    rows.extend(_compared(view, pair, found, gathered) for pair, found in gathered.members.items())
+    rows.extend(_not_sold(view, gathered))
     ordered = tuple(sorted(rows, key=_row_order))
     return Reconciliation(
         period=legs.period,
         rows=ordered,
-        excluded=tuple(_excluded(legs.accounts)),
-        unmapped=tuple(_open(legs.accounts, MappingState.UNMAPPED)),
-        ambiguous=tuple(_open(legs.accounts, MappingState.AMBIGUOUS)),
-        totals=_totals(ordered, mapping_totals(legs.accounts)),
+        excluded=tuple(_excluded(view.entries)),
+        unmapped=tuple(_open(view.entries, MappingState.UNMAPPED)),
+        ambiguous=tuple(_open(view.entries, MappingState.AMBIGUOUS)),
+        totals=totals_of(ordered, mapping_totals(view.entries)),
     )
 
 
@@ -128,7 +87,7 @@ def mapping_totals(accounts: Iterable[AccountEntry]) -> MappingTotals:
     )
 
 
-def _member(view: _View, entry: AccountEntry, count: ServiceCount) -> Member:
+def _member(view: LegsView, entry: AccountEntry, count: ServiceCount) -> Member:
     return Member(
         vendor_id=entry.vendor_id,
         vendor_name=entry.vendor_name,
@@ -140,24 +99,26 @@ def _member(view: _View, entry: AccountEntry, count: ServiceCount) -> Member:
     )
 
 
-def _billable(view: _View, entry: AccountEntry) -> list[ServiceCount]:
+def _billable(view: LegsView, entry: AccountEntry) -> list[ServiceCount]:
     """The counts of an account that ask for a decision: an unmapped package is a feature and asks for none."""
-    found = sorted(view.counts.get(entry.vendor_id, ()), key=lambda count: count.service_id)
+    found = view.counts.get(entry.vendor_id, [])
     wanted = []
     for count in found:
         service = view.services.get(count.service_id)
-        kind = service.kind if service is not None else view.vendor_services[count.service_id].kind
+        kind = service.kind if service is not None else view.service_kinds.get(count.service_id)
         mapped = service is not None and service.state is not MappingState.UNMAPPED
         if mapped or kind is not ServiceKind.PACKAGE:
             wanted.append(count)
     return wanted or found[:1]
 
 
-def _open_rows(view: _View, entry: AccountEntry) -> Iterator[Row]:
+def _open_rows(view: LegsView, entry: AccountEntry) -> Iterator[Row]:
     """An account nobody has decided on still shows its seats, one row a service."""
     ambiguous = entry.state is MappingState.AMBIGUOUS
     verdict = Verdict.AMBIGUOUS if ambiguous else Verdict.UNMAPPED
     reason = entry.ambiguity if ambiguous else "this account is not mapped to a client of the PSA"
+    if entry.vendor_id not in view.listed:
+        reason += f"; {_absence(entry)}"
     counts = _billable(view, entry)
     if not counts:
         yield _row(view, (), verdict, (reason,), entry=entry)
@@ -165,45 +126,75 @@ def _open_rows(view: _View, entry: AccountEntry) -> Iterator[Row]:
         yield _row(view, (_member(view, entry, count),), verdict, (reason,))
 
 
-def _absent_rows(view: _View, entry: AccountEntry) -> Iterator[Row]:
-    """A mapped account that the vendor no longer lists: its lines keep their quantity until a person decides."""
+def _absence(entry: AccountEntry) -> str:
     times = f"in {entry.absent_runs} complete reads in a row" if entry.absent_runs > 1 else "in the last complete read"
-    reason = f"the vendor did not list account {entry.vendor_id} {times}"
-    if entry.absent_runs >= ABSENT_RUNS_TO_PROPOSE_END:
-        reason += "; if the client has left, end its line in the PSA and exclude the account"
-    assert entry.psa_id is not None
-    pairs = sorted(pair for pair in view.lines if pair[0] == entry.psa_id)
-    for pair in pairs:
-        billing = view.billing(pair)
-        yield _row(view, (), Verdict.MISSING_DATA, (reason,), entry=entry, pair=pair, billing=billing)
-    if not pairs:
-        yield _row(view, (), Verdict.MISSING_DATA, (reason,), entry=entry)
+    return f"the vendor did not list account {entry.vendor_id} {times}"
 
 
-def _sort_members(view: _View, entry: AccountEntry, members: dict[_Pair, list[Member]]) -> Iterator[Row]:
+def _silence(view: LegsView, entry: AccountEntry) -> str:
+    """Why nothing can be said of a mapped account, or an empty text when the vendor counts something for it."""
+    if entry.vendor_id not in view.listed:
+        reason = _absence(entry)
+        if entry.absent_runs >= ABSENT_RUNS_TO_PROPOSE_END:
+            reason += "; if the client has left, end its line in the PSA and exclude the account"
+        return reason
+    return "" if view.counts.get(entry.vendor_id) else f"the vendor gives no count for account {entry.vendor_id}"
+
+
+def _gather(view: LegsView, entry: AccountEntry, psa_id: PsaAccountId, gathered: _Gathered) -> Iterator[Row]:
     """Put each count of a mapped account where it is compared; yields the rows that cannot be compared yet."""
-    assert entry.psa_id is not None
-    counts = _billable(view, entry)
-    if not counts:
-        yield _row(view, (), Verdict.MISSING_DATA, ("the vendor says nothing about this account",), entry=entry)
-    for count in counts:
+    silence = _silence(view, entry)
+    if silence:
+        gathered.silent[psa_id].append((entry, silence))
+    for count in _billable(view, entry):
         service = view.services.get(count.service_id)
         if service is not None and service.state is MappingState.EXCLUDED:
             continue
-        if service is None or service.state is not MappingState.MAPPED or service.product_id is None:
-            name = view.service_name(count.service_id)
-            reason = f"the service {count.service_id} ({name}) is not mapped to a product"
-            yield _row(view, (_member(view, entry, count),), Verdict.UNMAPPED, (reason,), entry=entry)
+        if service is not None and service.state is MappingState.MAPPED and service.product_id is not None:
+            gathered.members[(psa_id, service.product_id)].append(_member(view, entry, count))
             continue
-        members[(entry.psa_id, service.product_id)].append(_member(view, entry, count))
+        words = f"the service {count.service_id} ({view.service_name(count.service_id)}) is not mapped to a product"
+        gathered.open_services[psa_id].append(f"account {entry.vendor_id}: {words}")
+        yield _row(view, (_member(view, entry, count),), Verdict.UNMAPPED, (words,), entry=entry)
 
 
-def _compared(view: _View, pair: _Pair, members: tuple[Member, ...]) -> Row:
+def _join_silent(view: LegsView, gathered: _Gathered) -> Iterator[Row]:
+    """Make a silent account a part of every sum of its client that it may belong to, so that none is called complete.
+
+    Its lines keep their quantity until a person decides. Without any sum or live line it has a row of its own.
+    """
+    compared: dict[PsaAccountId, set[Pair]] = defaultdict(set)
+    for pair in gathered.members:
+        compared[pair[0]].add(pair)
+    for psa_id, silent in gathered.silent.items():
+        pairs = sorted(compared[psa_id].union(view.live_pairs.get(psa_id, ())))
+        for pair in pairs:
+            gathered.members[pair].extend(_silent(entry, reason) for entry, reason in silent)
+        if not pairs:
+            for entry, reason in silent:
+                yield _row(view, (_silent(entry, reason),), Verdict.MISSING_DATA, (reason,), entry=entry)
+
+
+def _silent(entry: AccountEntry, reason: str) -> Member:
+    return Member(
+        vendor_id=entry.vendor_id,
+        vendor_name=entry.vendor_name,
+        account_state=entry.account_state,
+        status_text=entry.status_text,
+        service_id=ServiceId(""),
+        service_name="",
+        count=Missing(reason),
+    )
+
+
+def _compared(view: LegsView, pair: Pair, found: Iterable[Member], gathered: _Gathered) -> Row:
     """One client and product with everything mapped to it."""
-    members = tuple(sorted(members, key=lambda member: (member.vendor_id, member.service_id)))
+    members = tuple(sorted(found, key=lambda member: (member.vendor_id, member.service_id)))
     billing = view.billing(pair)
     account = view.psa_accounts.get(pair[0])
     verdict, reasons = _judge(account, members, billing)
+    if verdict is Verdict.BILL_LESS:
+        reasons = (*reasons, *gathered.open_services.get(pair[0], ()))
     return _row(view, members, verdict, reasons, pair=pair, billing=billing)
 
 
@@ -215,14 +206,18 @@ def _judge(account: PsaAccount | None, members: Sequence[Member], billing: Billi
     if doubled is not None:
         return Verdict.AMBIGUOUS, (doubled, *billing.reasons)
     agreement = agreement_leg(members)
-    if billing.verdict is not None:
-        return billing.verdict, billing.reasons
-    if not isinstance(agreement, Known):
-        return Verdict.MISSING_DATA, (agreement.reason, *billing.reasons)
     notes = billing.reasons
+    if isinstance(agreement, Known) and agreement.conflict is not None:
+        notes = (*notes, agreement.conflict)
     if len(members) > 1:
         parts = " + ".join(f"{member.vendor_id} {_seats(member.count)}" for member in members)
-        notes = (f"{len(members)} vendor accounts are billed on this line: {parts}", *notes)
+        notes = (*notes, f"{len(members)} vendor accounts are added up: {parts}")
+    if not isinstance(agreement, Known):
+        notes = (agreement.reason, *notes) if billing.verdict is None else (*notes, agreement.reason)
+    if billing.verdict is not None:
+        return billing.verdict, notes
+    if not isinstance(agreement, Known):
+        return Verdict.MISSING_DATA, notes
     if not isinstance(billing.count, Known):
         if agreement.seats == 0:
             return Verdict.IN_LINE, ("no seats in the agreement and no line in the PSA", *notes)
@@ -253,52 +248,42 @@ def _doubled(members: Sequence[Member]) -> str | None:
     return None
 
 
-def _not_sold(
-    view: _View, told: set[tuple[PsaAccountId | None, ProductId | None]], waiting: set[PsaAccountId]
-) -> Iterator[Row]:
+def _not_sold(view: LegsView, gathered: _Gathered) -> Iterator[Row]:
     """Lines of mapped products that nothing from the vendor is compared with. They are shown, never edited."""
     mapped = defaultdict(list)
-    for entry in view.legs.accounts:
+    for entry in view.entries:
         if entry.state is MappingState.MAPPED and entry.psa_id is not None:
             mapped[entry.psa_id].append(entry)
-    for pair in sorted(view.lines):
-        if pair in told or pair[0] in waiting or not any(line.is_live(view.legs.on) for line in view.lines[pair]):
-            continue
+    for pair in (pair for pairs in view.live_pairs.values() for pair in pairs if pair not in gathered.members):
         owners = mapped.get(pair[0], [])
-        if owners:
-            names = ", ".join(f"{entry.vendor_id}" for entry in owners)
+        waiting = gathered.open_services.get(pair[0], [])
+        names = ", ".join(str(entry.vendor_id) for entry in owners)
+        if not owners:
+            reason = "the PSA bills this product and no vendor account is mapped to the client"
+        elif waiting:
+            reason = f"no service of {names} is mapped to this product; map what is open before ending the line"
+        else:
             reason = (
                 f"the vendor's agreement of {names} lists no service for this product; end the line or check the order"
             )
-        else:
-            reason = "the PSA bills this product and no vendor account is mapped to the client"
         owner = owners[0] if len(owners) == 1 else None
-        yield _row(view, (), Verdict.NOT_SOLD, (reason,), entry=owner, pair=pair, billing=view.billing(pair))
+        billing = view.billing(pair)
+        reasons = (reason, *waiting, *billing.reasons)
+        yield _row(view, (), Verdict.NOT_SOLD, reasons, entry=owner, pair=pair, billing=billing)
 
 
 def _row(
-    view: _View,
+    view: LegsView,
     members: tuple[Member, ...],
     verdict: Verdict,
     reasons: tuple[str, ...],
     *,
     entry: AccountEntry | None = None,
-    pair: _Pair | None = None,
+    pair: Pair | None = None,
     billing: Billing | None = None,
 ) -> Row:
     if entry is not None and not members:
-        absent = Missing(reasons[0])
-        members = (
-            Member(
-                entry.vendor_id,
-                entry.vendor_name,
-                entry.account_state,
-                entry.status_text,
-                ServiceId(""),
-                "",
-                absent,
-            ),
-        )
+        members = (_silent(entry, reasons[0]),)
     psa_id = pair[0] if pair is not None else (entry.psa_id if entry is not None else None)
     account = view.psa_accounts.get(psa_id) if psa_id is not None else None
     product = view.products.get(pair[1]) if pair is not None else None
@@ -358,24 +343,6 @@ def _open(accounts: Iterable[AccountEntry], state: MappingState) -> Iterator[Ope
     for entry in accounts:
         if entry.state is state:
             yield OpenAccount(entry.vendor_id, entry.vendor_name, entry.ambiguity or "not decided yet")
-
-
-def _totals(rows: Sequence[Row], accounts: MappingTotals) -> Totals:
-    verdicts: dict[Verdict, int] = defaultdict(int)
-    money: dict[tuple[str, Verdict], Decimal] = defaultdict(Decimal)
-    for row in rows:
-        verdicts[row.verdict] += 1
-        if row.monthly_money:
-            money[(row.currency, row.verdict)] += row.monthly_money
-    return Totals(
-        rows=len(rows),
-        verdicts=tuple((verdict, verdicts[verdict]) for verdict in VERDICT_ORDER),
-        accounts=accounts,
-        agreement_seats=sum(row.counts.agreement.seats for row in rows if isinstance(row.counts.agreement, Known)),
-        billed_seats=sum(row.counts.billed.seats for row in rows if isinstance(row.counts.billed, Known)),
-        money=tuple((currency, verdict, amount) for (currency, verdict), amount in sorted(money.items())),
-        rows_without_price=sum(1 for row in rows if row.verdict.is_exception and row.monthly_money is None),
-    )
 
 
 ABSENT_RUNS_TO_PROPOSE_END = 3

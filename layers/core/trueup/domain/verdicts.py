@@ -79,9 +79,9 @@ class RowCounts:
 class Row:
     """One comparison.
 
-    ``members`` is empty for what is not sold. ``line`` and ``agreement`` are set when exactly one live line bills the
-    product. ``monthly_money`` is what a month gains by correcting the PSA (negative: the client pays too much now), and
-    None where no price is known. ``reasons`` are sentences for a person.
+    ``members`` is empty for a line whose client has no vendor account, or several that do not sell it. ``line`` is set
+    when a change could go to exactly one live line. ``monthly_money`` is what a month gains by correcting the PSA
+    (negative: the client pays too much now), and None where no price is known. ``reasons`` are sentences for a person.
     """
 
     id: str

@@ -1,0 +1,89 @@
+"""What one reconciliation looks at, indexed once and put in order: no result depends on the order it came in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from trueup.domain.accounts import AccountState, ServiceCount, ServiceId, ServiceKind, VendorAccountId, VendorFacts
+from trueup.domain.billing import Agreement, AgreementId, Line, ProductId, PsaAccount, PsaAccountId, PsaFacts
+from trueup.domain.legs import Billing, billed_leg
+from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
+
+Pair = tuple[PsaAccountId, ProductId]
+"""One client and one product: what is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """All that one reconciliation looks at.
+
+    ``on`` is the MSP's calendar day at the start of the run, ``psa_read_at`` when the PSA was read, ``currency`` what a
+    line is in when its agreement names none.
+    """
+
+    period: str
+    on: date
+    vendor: VendorFacts
+    psa: PsaFacts
+    psa_read_at: datetime
+    accounts: tuple[AccountEntry, ...]
+    services: tuple[ServiceEntry, ...]
+    currency: str
+
+
+class LegsView:
+    """The input, indexed once and put in order, so that no result depends on the order it came in."""
+
+    def __init__(self, legs: Legs) -> None:
+        self.legs = legs
+        self.psa_accounts: Mapping[PsaAccountId, PsaAccount] = {item.id: item for item in legs.psa.accounts}
+        self.agreements: Mapping[AgreementId, Agreement] = {item.id: item for item in legs.psa.agreements}
+        self.services: Mapping[ServiceId, ServiceEntry] = {item.service_id: item for item in legs.services}
+        self.service_names: Mapping[ServiceId, str] = {item.id: item.name for item in legs.vendor.services}
+        self.service_kinds: Mapping[ServiceId, ServiceKind] = {item.id: item.kind for item in legs.vendor.services}
+        self.counts: dict[VendorAccountId, list[ServiceCount]] = defaultdict(list)
+        for count in sorted(legs.vendor.counts, key=lambda count: count.service_id):
+            self.counts[count.account_id].append(count)
+        self.listed = {account.id for account in legs.vendor.accounts} | set(self.counts)
+        self.entries = _all_entries(legs.accounts, legs.vendor, self.listed)
+        self.products = {
+            entry.product_id: entry
+            for entry in sorted(legs.services, key=lambda entry: entry.service_id, reverse=True)
+            if entry.state is MappingState.MAPPED and entry.product_id is not None
+        }
+        self.lines: dict[Pair, list[Line]] = defaultdict(list)
+        for line in sorted(legs.psa.lines, key=lambda line: line.id):
+            if line.product_id in self.products:
+                self.lines[(line.account_id, line.product_id)].append(line)
+        self.live_pairs: dict[PsaAccountId, list[Pair]] = defaultdict(list)
+        for pair in sorted(self.lines):
+            if any(line.is_live(legs.on) for line in self.lines[pair]):
+                self.live_pairs[pair[0]].append(pair)
+
+    def billing(self, pair: Pair) -> Billing:
+        return billed_leg(self.lines.get(pair, ()), self.agreements, on=self.legs.on, read_at=self.legs.psa_read_at)
+
+    def currency(self, agreement: Agreement | None) -> str:
+        return (agreement.currency if agreement is not None else None) or self.legs.currency
+
+    def service_name(self, service_id: ServiceId) -> str:
+        return self.service_names.get(service_id, str(service_id))
+
+
+def _all_entries(
+    known: Sequence[AccountEntry], vendor: VendorFacts, listed: Iterable[VendorAccountId]
+) -> tuple[AccountEntry, ...]:
+    """The entries by id, with an unmapped one for each account that the vendor lists and no entry is kept for yet."""
+    entries = {entry.vendor_id: entry for entry in known}
+    for account in vendor.accounts:
+        if account.id not in entries:
+            entries[account.id] = AccountEntry(
+                account.id, account.name, account.state, MappingState.UNMAPPED, status_text=account.status_text
+            )
+    for vendor_id in listed:
+        if vendor_id not in entries:
+            entries[vendor_id] = AccountEntry(vendor_id, str(vendor_id), AccountState.UNKNOWN, MappingState.UNMAPPED)
+    return tuple(entries[vendor_id] for vendor_id in sorted(entries))
