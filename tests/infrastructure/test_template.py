@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.infrastructure.template_reading import ROOT, functions, resolve, resources, routes, template
+from trueup.domain.guards import GuardPolicy
 
 FUNCTIONS = functions()
 ENVIRONMENT_OF_EVERY_FUNCTION = {
@@ -15,6 +16,8 @@ ENVIRONMENT_OF_EVERY_FUNCTION = {
     "TRUEUP_TIME_ZONE",
     "TRUEUP_BILLING_BASIS",
     "TRUEUP_TWO_PERSON_APPROVAL",
+    "TRUEUP_CURRENCY",
+    "TRUEUP_CONNECTWISE_HOSTS",
     "TRUEUP_GUARD_INCREASE_PERCENT",
     "TRUEUP_GUARD_INCREASE_SEATS",
     "TRUEUP_SECRET_PREFIX",
@@ -172,6 +175,12 @@ def test_every_parameter_is_described_and_constrained() -> None:
     for name, parameter in template()["Parameters"].items():
         assert parameter["Description"], name
         assert {"AllowedPattern", "AllowedValues", "MaxValue"} & set(parameter), f"{name} accepts anything"
+
+
+def test_the_guards_begin_where_the_domain_begins() -> None:
+    parameters = template()["Parameters"]
+    assert parameters["GuardIncreasePercent"]["Default"] == GuardPolicy().increase_percent
+    assert parameters["GuardIncreaseSeats"]["Default"] == GuardPolicy().increase_seats
 
 
 def test_the_example_tenant_gives_only_parameters_the_template_has() -> None:
