@@ -134,8 +134,17 @@ class VersionConflict(Conflict):
 
 
 class LeaseHeld(Conflict):
+    """``holder`` is the id of the run, or the name of the owner, that has it now."""
+
     code = "already_running"
     default_remedy = "Wait for the one that runs now; its id is in the message."
+
+    def __init__(self, message: str, *, holder: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.holder = holder
+
+    def details(self) -> dict[str, str]:
+        return {"holder": self.holder}
 
 
 class ConfigurationInvalid(TrueupError):

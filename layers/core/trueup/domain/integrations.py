@@ -40,7 +40,7 @@ class Integration:
     apart.
 
     ``failures_in_a_row`` counts failed checks; one rejected reply may be a passing fault at the vendor, so a connection
-    is only called broken after two, some minutes apart.
+    is only called broken after two, some minutes apart. ``finished_at`` is when its mapping was first finished.
     """
 
     name: IntegrationName
@@ -54,6 +54,7 @@ class Integration:
     fix: str = ""
     failures_in_a_row: int = 0
     first_failed_at: datetime | None = None
+    finished_at: datetime | None = None
     version: int = 0
 
 

@@ -39,8 +39,9 @@ class AccountEntry:
     """One vendor account with what is decided about it: the row of the account-mapping screen.
 
     ``vendor_name`` and ``psa_name`` are as last read; ``vendor_name_decided`` is the name when the mapping was decided,
-    kept to show a rename (the mapping itself holds by id). ``absent_runs`` counts the complete reads in a row in which
-    the vendor no longer listed the account. ``version`` grows by one with every stored change.
+    kept to show a rename (the mapping itself holds by id). ``snapshot_id`` is the vendor read that the entry was last
+    brought up to date with. ``absent_runs`` counts the complete reads in a row in which the vendor no longer listed the
+    account. ``version`` grows by one with every stored change.
     """
 
     vendor_id: VendorAccountId
@@ -55,6 +56,7 @@ class AccountEntry:
     ambiguity: str = ""
     warnings: tuple[str, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
+    snapshot_id: str = ""
     absent_runs: int = 0
     version: int = 0
 

@@ -41,7 +41,10 @@ class SideProgress:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``id`` is made of the tenant's period and a number, so that a duplicate trigger names the same run."""
+    """``id`` is made of the period and a number, so that a duplicate trigger names the same run.
+
+    ``callback_id`` is how a run that waits for a person is told to go on; empty when nothing waits.
+    """
 
     id: str
     period: str
@@ -53,6 +56,7 @@ class Run:
     sides: tuple[SideProgress, ...] = ()
     plan_id: str = ""
     plan_checksum: str = ""
+    callback_id: str = ""
     problem_code: str = ""
     problem: str = ""
     remedy: str = ""
@@ -62,6 +66,11 @@ class Run:
     @property
     def is_over(self) -> bool:
         return self.state in {RunState.DONE, RunState.FAILED}
+
+    @property
+    def holds_place(self) -> bool:
+        """Whether no other run may start: one that waits for a person does not stand in the way of a fresh one."""
+        return self.state is RunState.RUNNING
 
 
 @dataclass(frozen=True, slots=True)

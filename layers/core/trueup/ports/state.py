@@ -104,7 +104,7 @@ class Services(Protocol):
 
 class Runs(Protocol):
     def start(self, run: Run, audit: Audit | None) -> Run:
-        """Store a run that must not exist yet, unless another is unfinished: raises LeaseHeld naming that run's id."""
+        """Store a run that must not exist yet, unless another holds the place: raises LeaseHeld with that run's id."""
         ...
 
     def get(self, run_id: str) -> Run:
@@ -112,7 +112,7 @@ class Runs(Protocol):
         ...
 
     def save(self, run: Run, audit: Audit | None) -> Run:
-        """Store progress or the end; a run that is over frees the place for the next."""
+        """Store progress or the end; a run that no longer ``holds_place`` frees it for the next."""
         ...
 
     def latest(self, limit: int = 20) -> tuple[Run, ...]:

@@ -1,0 +1,138 @@
+"""The only file that knows both ports and adapters. Nothing is built before it is asked for, and then once a process.
+
+Imports of adapters are inside the functions on purpose: a function that never speaks to the PSA does not pay for
+loading what speaks to it. Nothing here belongs to a tenant but what the environment of this process says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trueup.domain.integrations import IntegrationName
+from trueup.ports.clock import Clock
+from trueup.ports.connections import Connections
+from trueup.ports.psa import PsaBilling
+from trueup.ports.similarity import NameSimilarity
+from trueup.ports.state_bundle import State
+from trueup.ports.vault import Vault
+from trueup.ports.vendor import VendorBilling
+from trueup.ports.workflow import Workflow
+from trueup.settings import Settings, settings
+from trueup.usecases.reconciliation import ReconciliationPolicy
+
+if TYPE_CHECKING:
+    from trueup.adapters.outbound_address import BaseAddress
+
+
+@cache
+def clock() -> Clock:
+    from trueup.adapters.clock import SystemClock
+
+    return SystemClock()
+
+
+@cache
+def state() -> State:
+    import boto3
+
+    from trueup.adapters.dynamodb.state import open_state
+
+    chosen = settings()
+    return open_state(boto3.client("dynamodb"), table_name=chosen.table, tenant=chosen.tenant, clock=clock())
+
+
+@cache
+def vault() -> Vault:
+    chosen = settings()
+    if chosen.vault_directory:
+        from trueup.adapters.file_vault import FileVault
+
+        return FileVault(Path(chosen.vault_directory))
+    import boto3
+
+    from trueup.adapters.secretsmanager import SecretsManagerVault
+
+    return SecretsManagerVault(boto3.client("secretsmanager"), prefix=chosen.secret_prefix, clock=clock())
+
+
+@cache
+def similarity() -> NameSimilarity:
+    from trueup.adapters.name_similarity import RapidNameSimilarity
+
+    return RapidNameSimilarity()
+
+
+@cache
+def connections() -> Connections:
+    return _Connections(settings(), clock())
+
+
+@cache
+def workflow() -> Workflow:
+    import boto3
+
+    from trueup.adapters.lambda_workflow import LambdaWorkflow
+
+    return LambdaWorkflow(boto3.client("lambda"), function=settings().monthly_run_function)
+
+
+def reconciliation_policy() -> ReconciliationPolicy:
+    chosen = settings()
+    return ReconciliationPolicy(chosen.tenant, chosen.time_zone, chosen.currency, chosen.guards)
+
+
+def reset() -> None:
+    """Forget everything that was built, so that the next call reads the environment afresh. For tests and local use."""
+    for built in (clock, state, vault, similarity, connections, workflow, settings):
+        built.cache_clear()
+
+
+class _Connections:
+    """Implements Connections with the adapters there are."""
+
+    def __init__(self, chosen: Settings, time: Clock) -> None:
+        self._settings = chosen
+        self._clock = time
+
+    def address(self, name: IntegrationName, text: str) -> str:
+        return self._parsed(name, text).url
+
+    def vendor(
+        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: bytes | None = None
+    ) -> VendorBilling:
+        from trueup.adapters.mimecast.adapter import open_mimecast
+
+        return open_mimecast(
+            address,
+            fields,
+            clock=self._clock,
+            allow_loopback=self._settings.allow_loopback,
+            customer_file=customer_file,
+        )
+
+    def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
+        from trueup.adapters.connectwise.billing import open_connectwise
+
+        return open_connectwise(
+            address,
+            fields,
+            clock=self._clock,
+            allow_loopback=self._settings.allow_loopback,
+            additional_hosts=self._settings.connectwise_hosts,
+        )
+
+    def _parsed(self, name: IntegrationName, text: str) -> BaseAddress:
+        if name is IntegrationName.CONNECTWISE:
+            from trueup.adapters.connectwise.address import parse_address
+
+            return parse_address(
+                text,
+                allow_loopback=self._settings.allow_loopback,
+                additional_hosts=self._settings.connectwise_hosts,
+            )
+        from trueup.adapters.mimecast.adapter import parse_mimecast_address
+
+        return parse_mimecast_address(text, allow_loopback=self._settings.allow_loopback)

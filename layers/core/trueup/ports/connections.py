@@ -1,0 +1,31 @@
+"""Opening an outside system with an address and a credential."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from trueup.domain.integrations import IntegrationName
+from trueup.ports.psa import PsaBilling
+from trueup.ports.vendor import VendorBilling
+
+
+class Connections(Protocol):
+    """Knows which addresses may be called and how each system is spoken to."""
+
+    def address(self, name: IntegrationName, text: str) -> str:
+        """The address rebuilt from its checked parts. Raises UnsafeAddress for anything that may not be called."""
+        ...
+
+    def vendor(
+        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: bytes | None = None
+    ) -> VendorBilling:
+        """The vendor spoken to with that credential; accounts come from the customer file when one is given.
+
+        Raises InputInvalid naming a field that is missing or the bad lines of the file.
+        """
+        ...
+
+    def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
+        """The PSA spoken to with that credential. Raises InputInvalid naming a field that is missing."""
+        ...

@@ -1,0 +1,98 @@
+"""The environment as one typed object, read once. Nothing else in the layer reads an environment variable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from trueup.domain.errors import ConfigurationInvalid
+from trueup.domain.guards import GuardPolicy
+from trueup.domain.periods import zone
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one tenant's deployment says.
+
+    ``allow_loopback`` lets outbound calls go to 127.0.0.1, for simulators; it is never set in a deployment.
+    ``connectwise_hosts`` names on-premise ConnectWise servers in full. ``roles_are_checked`` is off only on one
+    machine, where the person at the keyboard is the administrator.
+    """
+
+    tenant: str
+    table: str
+    time_zone: ZoneInfo
+    currency: str
+    secret_prefix: str
+    two_person_approval: bool
+    guards: GuardPolicy
+    allow_loopback: bool
+    connectwise_hosts: tuple[str, ...]
+    role_claim: str
+    roles_are_checked: bool
+    monthly_run_function: str
+    vault_directory: str
+    cursor_key: bytes
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """Raises ConfigurationInvalid naming the variable that is missing or wrong."""
+        tenant = _text(environment, "TRUEUP_TENANT")
+        return cls(
+            tenant=tenant,
+            table=_text(environment, "TRUEUP_TABLE"),
+            time_zone=zone(environment.get("TRUEUP_TIME_ZONE") or "UTC"),
+            currency=environment.get("TRUEUP_CURRENCY") or "USD",
+            secret_prefix=environment.get("TRUEUP_SECRET_PREFIX") or f"trueup/{tenant}/",
+            two_person_approval=_flag(environment, "TRUEUP_TWO_PERSON_APPROVAL", default=False),
+            guards=GuardPolicy(
+                increase_percent=_number(environment, "TRUEUP_GUARD_INCREASE_PERCENT", Decimal(50)),
+                increase_seats=int(_number(environment, "TRUEUP_GUARD_INCREASE_SEATS", Decimal(25))),
+            ),
+            allow_loopback=_flag(environment, "TRUEUP_ALLOW_LOOPBACK", default=False),
+            connectwise_hosts=tuple((environment.get("TRUEUP_CONNECTWISE_HOSTS") or "").split()),
+            role_claim=environment.get("TRUEUP_ROLE_CLAIM") or "cognito:groups",
+            roles_are_checked=_flag(environment, "TRUEUP_ROLES_ARE_CHECKED", default=True),
+            monthly_run_function=environment.get("TRUEUP_MONTHLY_RUN_FUNCTION") or "",
+            vault_directory=environment.get("TRUEUP_VAULT_DIRECTORY") or "",
+            cursor_key=f"trueup-cursor:{tenant}:{_text(environment, 'TRUEUP_TABLE')}".encode(),
+        )
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings.read(os.environ)
+
+
+def _text(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise ConfigurationInvalid(f"the environment variable {name} is not set", remedy=f"Set {name}.")
+    return value
+
+
+def _flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name, "").lower()
+    if not text:
+        return default
+    if text not in {"true", "false", "1", "0"}:
+        raise ConfigurationInvalid(f"{name} must be true or false", remedy=f"Set {name} to true or false.")
+    return text in {"true", "1"}
+
+
+def _number(environment: Mapping[str, str], name: str, default: Decimal) -> Decimal:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal(-1)
+    if not number.is_finite() or number < 0:
+        raise ConfigurationInvalid(f"{name} must be a number that is not negative", remedy=f"Correct {name}.")
+    return number

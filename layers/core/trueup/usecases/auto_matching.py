@@ -1,0 +1,193 @@
+"""Bring the list of vendor accounts up to date, map equal names, and rank suggestions for the rest.
+
+Only accounts that nobody has decided on are touched: a mapping holds by id through every rename, and what a person
+decided, mapped, excluded or taken back, stays as decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from trueup.domain.accounts import VendorAccount, VendorAccountId, VendorFacts
+from trueup.domain.audit import Audit
+from trueup.domain.billing import PsaAccount, PsaAccountId
+from trueup.domain.canonical import sha256
+from trueup.domain.errors import NotFound
+from trueup.domain.facts import psa_facts, vendor_facts
+from trueup.domain.integrations import Side
+from trueup.domain.mapping import AccountEntry, Decision, MappingState, MatchingSummary, ServiceEntry
+from trueup.domain.matching import Named, Suggestion, match_names, name_warnings
+from trueup.domain.reconcile import mapping_totals
+from trueup.domain.runs import Snapshot
+from trueup.ports.clock import Clock
+from trueup.ports.similarity import NameSimilarity
+from trueup.ports.state import Accounts, Services, Snapshots
+
+AUTOMATIC = "automatic matching"
+"""The actor of what no person decided."""
+
+SUGGESTIONS_EACH = 3
+
+
+def auto_match(
+    *,
+    run_id: str,
+    snapshots: Snapshots,
+    accounts: Accounts,
+    services: Services,
+    similarity: NameSimilarity,
+    clock: Clock,
+) -> MatchingSummary:
+    """Match on the latest complete read of both sides. Safe to repeat. Raises NotFound when a side was never read."""
+    vendor_read, psa_read = _latest(snapshots, Side.VENDOR), _latest(snapshots, Side.PSA)
+    vendor = vendor_facts(snapshots.vendor_pages(vendor_read))
+    clients = {account.id: account for account in psa_facts(snapshots.psa_pages(psa_read)).accounts}
+    now = clock.now()
+    before = {entry.vendor_id: entry for entry in accounts.all()}
+    entries = {entry.vendor_id: entry for entry in _brought_up_to_date(before, vendor, clients, vendor_read)}
+    matched = _match(entries.values(), clients, now)
+    entries.update((entry.vendor_id, entry) for entry in matched)
+    entries.update((entry.vendor_id, entry) for entry in _suggest(entries.values(), clients, similarity))
+    changed = [entry for key, entry in sorted(entries.items()) if entry != before.get(key)]
+    newly = [entry for entry in matched if entry.state is MappingState.MAPPED]
+    audits = [_audit(newly, now, run_id, [vendor_read.digest, psa_read.digest])] if newly else []
+    accounts.save(changed, audits)
+    services.save(_services(services.all(), vendor), [])
+    return MatchingSummary(
+        totals=mapping_totals(entries.values()),
+        newly_mapped=len(newly),
+        renamed=tuple(entry.vendor_id for entry in entries.values() if _is_renamed(entry)),
+    )
+
+
+def _latest(snapshots: Snapshots, side: Side) -> Snapshot:
+    snapshot = snapshots.latest(side)
+    if snapshot is None:
+        raise NotFound(f"the {side.value} was never read in full", remedy="Sync first: trueup sync.")
+    return snapshot
+
+
+def _brought_up_to_date(
+    before: Mapping[VendorAccountId, AccountEntry],
+    vendor: VendorFacts,
+    clients: Mapping[PsaAccountId, PsaAccount],
+    read: Snapshot,
+) -> Iterable[AccountEntry]:
+    listed = {account.id: account for account in vendor.accounts}
+    for account in vendor.accounts:
+        yield _refreshed(before.get(account.id), account, clients, read.id)
+    for key, entry in before.items():
+        if entry.vendor_id not in listed and entry.snapshot_id != read.id:
+            yield replace(entry, snapshot_id=read.id, absent_runs=entry.absent_runs + 1)
+        elif key not in listed:
+            yield entry
+
+
+def _refreshed(
+    entry: AccountEntry | None, account: VendorAccount, clients: Mapping[PsaAccountId, PsaAccount], snapshot_id: str
+) -> AccountEntry:
+    known = entry or AccountEntry(account.id, account.name, account.state, MappingState.UNMAPPED)
+    client = clients.get(known.psa_id) if known.psa_id is not None else None
+    drift: tuple[str, ...] = ()
+    if known.vendor_name_decided and known.vendor_name_decided != account.name:
+        drift = (f"renamed since it was mapped; it was {known.vendor_name_decided}",)
+    return replace(
+        known,
+        vendor_name=account.name,
+        account_state=account.state,
+        status_text=account.status_text,
+        psa_name=client.name if client is not None else known.psa_name,
+        warnings=(*drift, *name_warnings(account.name)),
+        snapshot_id=snapshot_id if entry is None or entry.absent_runs else entry.snapshot_id,
+        absent_runs=0,
+    )
+
+
+def _is_undecided(entry: AccountEntry) -> bool:
+    return entry.decision is None and not entry.is_decided and entry.absent_runs == 0
+
+
+def _free(entries: Iterable[AccountEntry], clients: Mapping[PsaAccountId, PsaAccount]) -> list[Named]:
+    """PSA accounts that no vendor account is mapped to yet; deleted ones are no partner for anybody."""
+    taken = {entry.psa_id for entry in entries if entry.state is MappingState.MAPPED}
+    return [
+        Named(client.id, client.name) for client in clients.values() if not client.deleted and client.id not in taken
+    ]
+
+
+def _match(
+    entries: Iterable[AccountEntry], clients: Mapping[PsaAccountId, PsaAccount], now: datetime
+) -> list[AccountEntry]:
+    everything = list(entries)
+    undecided = {entry.vendor_id: entry for entry in everything if _is_undecided(entry)}
+    named = [Named(entry.vendor_id, entry.vendor_name) for entry in undecided.values()]
+    outcome = match_names(named, _free(everything, clients))
+    found: dict[str, AccountEntry] = {
+        key: replace(entry, state=MappingState.UNMAPPED, ambiguity="") for key, entry in undecided.items()
+    }
+    for match in outcome.matches:
+        entry = found[match.vendor_id]
+        client = clients[PsaAccountId(match.psa_id)]
+        found[match.vendor_id] = replace(
+            entry,
+            state=MappingState.MAPPED,
+            psa_id=client.id,
+            psa_name=client.name,
+            vendor_name_decided=entry.vendor_name,
+            decision=Decision(AUTOMATIC, now, match.rule, match.reason),
+            suggestions=(),
+        )
+    for ambiguity in outcome.ambiguous:
+        names = ", ".join(f"{psa_id}" for psa_id in ambiguity.psa_ids)
+        for vendor_id in ambiguity.vendor_ids:
+            text = f"{ambiguity.reason} (PSA accounts {names})" if names else ambiguity.reason
+            found[vendor_id] = replace(found[vendor_id], state=MappingState.AMBIGUOUS, ambiguity=text)
+    return list(found.values())
+
+
+def _suggest(
+    entries: Iterable[AccountEntry], clients: Mapping[PsaAccountId, PsaAccount], similarity: NameSimilarity
+) -> Iterable[AccountEntry]:
+    everything = list(entries)
+    waiting = {entry.vendor_id: entry for entry in everything if not entry.is_decided and entry.absent_runs == 0}
+    named = [Named(entry.vendor_id, entry.vendor_name) for entry in waiting.values()]
+    found: dict[str, tuple[Suggestion, ...]] = dict(
+        similarity.suggest(named, _free(everything, clients), limit=SUGGESTIONS_EACH)
+    )
+    for key, entry in waiting.items():
+        yield replace(entry, suggestions=found.get(key, ()))
+
+
+def _services(before: Iterable[ServiceEntry], vendor: VendorFacts) -> list[ServiceEntry]:
+    """Service entries that are new or changed by this read; one that is no longer sold keeps its mapping."""
+    known = {entry.service_id: entry for entry in before}
+    counted: dict[str, int] = {}
+    for count in vendor.counts:
+        counted[count.service_id] = counted.get(count.service_id, 0) + 1
+    changed = []
+    for service in vendor.services:
+        entry = known.get(service.id) or ServiceEntry(service.id, service.name, service.kind, MappingState.UNMAPPED)
+        new = replace(entry, name=service.name, kind=service.kind, accounts_counted=counted.get(service.id, 0))
+        if new != known.get(service.id):
+            changed.append(new)
+    return changed
+
+
+def _is_renamed(entry: AccountEntry) -> bool:
+    return bool(entry.vendor_name_decided) and entry.vendor_name_decided != entry.vendor_name
+
+
+def _audit(newly: list[AccountEntry], now: datetime, run_id: str, digests: list[str]) -> Audit:
+    pairs = [[entry.vendor_id, entry.psa_id, entry.decision.rule if entry.decision else ""] for entry in newly]
+    return Audit(
+        at=now,
+        actor=AUTOMATIC,
+        action="accounts mapped",
+        subject=f"{len(newly)} accounts",
+        after=sha256(pairs),
+        why="exact names and safe keys, unique on both sides",
+        evidence=sha256(digests),
+        run_id=run_id,
+    )

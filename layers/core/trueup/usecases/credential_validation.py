@@ -1,0 +1,198 @@
+"""Try a credential before it is stored, and watch the stored ones. No secret leaves this file but into the vault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from trueup.domain.audit import Audit
+from trueup.domain.billing import CapabilityReport
+from trueup.domain.errors import (
+    CredentialRejected,
+    InputInvalid,
+    NotConnected,
+    PermissionMissing,
+    TrueupError,
+    VendorTrouble,
+)
+from trueup.domain.integrations import CREDENTIAL_FIELDS, ConnectionState, Integration, IntegrationName, Side
+from trueup.ports.clock import Clock
+from trueup.ports.connections import Connections
+from trueup.ports.state import Integrations
+from trueup.ports.vault import Vault
+
+PASSING_FAULT = timedelta(minutes=5)
+"""One rejected reply may be a fault at the vendor that passes; two at least this far apart are not."""
+
+
+def connect(
+    name: IntegrationName,
+    *,
+    address: str,
+    fields: Mapping[str, str],
+    actor: str,
+    integrations: Integrations,
+    vault: Vault,
+    connections: Connections,
+    clock: Clock,
+) -> Integration:
+    """Try the credential at that address; store it only when it works.
+
+    The secret must come with every call, so that changing only the address can never send a stored secret elsewhere.
+    Raises InputInvalid, UnsafeAddress, CredentialRejected, PermissionMissing, VendorTrouble; then nothing is stored.
+    """
+    checked = _require_fields(name, fields)
+    host = connections.address(name, address)
+    report = _check(name, connections, host, checked)
+    _require_reads(name, report)
+    before = integrations.get(name)
+    now = clock.now()
+    vault.put(name, host=host, fields=checked)
+    finished_at = before.finished_at if before.address == host else None
+    return integrations.save(
+        Integration(
+            name=name,
+            state=ConnectionState.ACTIVE if finished_at else ConnectionState.PENDING,
+            address=host,
+            settings=_open_settings(name, checked),
+            identifier_tail=_tail(name, checked),
+            report=report,
+            checked_at=now,
+            finished_at=finished_at,
+            version=before.version,
+        ),
+        Audit(at=now, actor=actor, action="integration connected", subject=name, before=before.address, after=host),
+    )
+
+
+def validate(
+    name: IntegrationName,
+    *,
+    actor: str,
+    integrations: Integrations,
+    vault: Vault,
+    connections: Connections,
+    clock: Clock,
+) -> Integration:
+    """Try the stored credential and record its health. Raises NotConnected; a failed check is recorded, not raised."""
+    integration = integrations.get(name)
+    if integration.state is ConnectionState.NOT_CONNECTED:
+        raise NotConnected(f"{name} is not connected")
+    now = clock.now()
+    try:
+        fields = vault.get(name, host=integration.address)
+        report = _check(name, connections, integration.address, fields)
+    except (VendorTrouble, NotConnected) as trouble:
+        return _failed(integration, trouble, actor=actor, integrations=integrations, clock=clock)
+    healed = integration.state is ConnectionState.NEEDS_ATTENTION
+    whole = ConnectionState.ACTIVE if integration.finished_at else ConnectionState.PENDING
+    state = whole if healed else integration.state
+    audit = Audit(at=now, actor=actor, action="integration healed", subject=name) if healed else None
+    return integrations.save(
+        replace(
+            integration,
+            state=state,
+            report=report,
+            checked_at=now,
+            cause="",
+            fix="",
+            failures_in_a_row=0,
+            first_failed_at=None,
+        ),
+        audit,
+    )
+
+
+def disconnect(
+    name: IntegrationName, *, actor: str, integrations: Integrations, vault: Vault, clock: Clock
+) -> Integration:
+    """Forget the credential. Accounts, mappings, plans and history stay."""
+    integration = integrations.get(name)
+    if integration.state is ConnectionState.NOT_CONNECTED:
+        raise NotConnected(f"{name} is not connected")
+    vault.delete(name)
+    audit = Audit(
+        at=clock.now(), actor=actor, action="integration disconnected", subject=name, before=integration.address
+    )
+    return integrations.save(Integration(name=name, version=integration.version), audit)
+
+
+def _require_fields(name: IntegrationName, fields: Mapping[str, str]) -> dict[str, str]:
+    wanted = CREDENTIAL_FIELDS[name]
+    unknown = sorted(set(fields) - {field.name for field in wanted})
+    if unknown:
+        raise InputInvalid(f"{name} has no field {unknown[0]}", field=unknown[0], remedy="Leave it out.")
+    checked: dict[str, str] = {}
+    for field in wanted:
+        value = fields.get(field.name, "").strip()
+        if not value:
+            remedy = f"Give the {field.label}" + (f": {field.where}." if field.where else ".")
+            raise InputInvalid(f"{name}: {field.label} is missing", field=field.name, remedy=remedy)
+        if not value.isascii() or not value.isprintable() or len(value) > 4096:
+            raise InputInvalid(
+                f"{name}: {field.label} has characters that no credential has",
+                field=field.name,
+                remedy="Copy it again without quotes or line breaks.",
+            )
+        checked[field.name] = value
+    return checked
+
+
+def _check(
+    name: IntegrationName, connections: Connections, address: str, fields: Mapping[str, str]
+) -> CapabilityReport:
+    if name.side is Side.VENDOR:
+        return connections.vendor(name, address, fields).check()
+    return connections.psa(name, address, fields).check()
+
+
+def _require_reads(name: IntegrationName, report: CapabilityReport) -> None:
+    """A credential that may read nothing is refused; one that lacks something is stored with what it lacks."""
+    if report.capabilities and len(report.missing) == len(report.capabilities):
+        rows = "; ".join(capability.permission for capability in report.missing)
+        raise PermissionMissing(
+            f"the credential is accepted but may read nothing that {name} is needed for",
+            integration=name,
+            permission=rows,
+            remedy=f"Give it: {rows}.",
+        )
+
+
+def _failed(
+    integration: Integration, trouble: TrueupError, *, actor: str, integrations: Integrations, clock: Clock
+) -> Integration:
+    now = clock.now()
+    first = integration.first_failed_at or now
+    lasting = integration.failures_in_a_row > 0 and now - first >= PASSING_FAULT
+    rejected = isinstance(trouble, CredentialRejected | PermissionMissing | NotConnected)
+    broken = (rejected and lasting) or isinstance(trouble, NotConnected)
+    state = ConnectionState.NEEDS_ATTENTION if broken else integration.state
+    changed = state is not integration.state
+    audit = (
+        Audit(at=now, actor=actor, action="integration failing", subject=integration.name, why=trouble.message)
+        if changed
+        else None
+    )
+    return integrations.save(
+        replace(
+            integration,
+            state=state,
+            checked_at=now,
+            cause=trouble.message,
+            fix=trouble.remedy,
+            failures_in_a_row=integration.failures_in_a_row + 1,
+            first_failed_at=first,
+        ),
+        audit,
+    )
+
+
+def _open_settings(name: IntegrationName, fields: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What may be shown of a credential: nothing but the company it signs in to."""
+    return (("company_id", fields["company_id"]),) if name is IntegrationName.CONNECTWISE else ()
+
+
+def _tail(name: IntegrationName, fields: Mapping[str, str]) -> str:
+    shown = "client_id" if name is IntegrationName.MIMECAST else "public_key"
+    return fields[shown][-4:]

@@ -1,0 +1,40 @@
+"""Finishing the mapping: from pending to active."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trueup.domain.audit import Audit
+from trueup.domain.errors import Conflict
+from trueup.domain.integrations import ConnectionState, Integration
+from trueup.domain.mapping import MappingState
+from trueup.ports.clock import Clock
+from trueup.ports.state import Accounts, Integrations, Services
+
+
+def finish(
+    *, actor: str, integrations: Integrations, accounts: Accounts, services: Services, clock: Clock
+) -> tuple[Integration, ...]:
+    """Make every connected integration active. The caller starts the sync that follows.
+
+    Raises Conflict saying what is missing: both sides connected, one account mapped, one service mapped.
+    """
+    missing = []
+    connected = [item for item in integrations.all() if item.state is not ConnectionState.NOT_CONNECTED]
+    sides = {item.name.side for item in connected}
+    if len(sides) < 2:
+        missing.append("a vendor and a PSA must be connected")
+    if not any(entry.state is MappingState.MAPPED for entry in accounts.all()):
+        missing.append("at least one account must be mapped")
+    if not any(entry.state is MappingState.MAPPED for entry in services.all()):
+        missing.append("at least one service must be mapped")
+    if missing:
+        raise Conflict("not ready to finish: " + "; ".join(missing), remedy="Do that first, then finish again.")
+    now = clock.now()
+    done = []
+    for integration in connected:
+        if integration.state is ConnectionState.PENDING:
+            audit = Audit(at=now, actor=actor, action="mapping finished", subject=integration.name)
+            integration = integrations.save(replace(integration, state=ConnectionState.ACTIVE, finished_at=now), audit)
+        done.append(integration)
+    return tuple(done)

@@ -1,0 +1,118 @@
+"""The run of a month: its record, its progress, its end. The order of the work is here for whoever carries it out.
+
+In the cloud the durable function calls one function for each step; on one machine the steps run one after another. Both
+record their progress with the same functions, so a screen cannot tell the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from trueup.domain.audit import Audit
+from trueup.domain.errors import LeaseHeld, TrueupError
+from trueup.domain.integrations import Side
+from trueup.domain.periods import Period
+from trueup.domain.plan import Plan, PlanState
+from trueup.domain.runs import Run, RunState, SideProgress, Step
+from trueup.ports.clock import Clock
+from trueup.ports.state import Runs
+
+SCHEDULE = "schedule"
+"""The actor of a run that nobody started by hand."""
+
+
+def begin_run(
+    *, actor: str, time_zone: ZoneInfo, runs: Runs, clock: Clock, scheduled_for: datetime | None = None
+) -> Run:
+    """Start a run, or return the one that is not over yet: a duplicate or late trigger never makes a second one.
+
+    ``scheduled_for`` is the time a schedule meant; the period is pinned to it, and a schedule that fires again for a
+    period that has had its scheduled run returns that run, whatever became of it.
+    """
+    now = clock.now()
+    period = Period.at(scheduled_for or now, time_zone)
+    earlier = [run for run in runs.latest(100) if run.period == str(period)]
+    if scheduled_for is not None:
+        for run in earlier:
+            if run.started_by == SCHEDULE:
+                return run
+    run = Run(
+        id=f"{period}-{len(earlier) + 1:03d}",
+        period=str(period),
+        state=RunState.RUNNING,
+        step=Step.SYNC,
+        started_at=now,
+        started_by=SCHEDULE if scheduled_for is not None else actor,
+        updated_at=now,
+        sides=(SideProgress(Side.VENDOR), SideProgress(Side.PSA)),
+    )
+    try:
+        return runs.start(run, Audit(at=now, actor=run.started_by, action="run started", subject=run.id, run_id=run.id))
+    except LeaseHeld as held:
+        return runs.get(held.holder)
+
+
+def note_progress(run_id: str, progress: SideProgress, *, runs: Runs, clock: Clock) -> Run:
+    """Record how far one side is."""
+    run = runs.get(run_id)
+    sides = tuple(progress if item.side is progress.side else item for item in run.sides)
+    return runs.save(replace(run, sides=sides, updated_at=clock.now()), None)
+
+
+def note_step(run_id: str, step: Step, *, runs: Runs, clock: Clock) -> Run:
+    """Record which step begins."""
+    return runs.save(replace(runs.get(run_id), step=step, updated_at=clock.now()), None)
+
+
+def note_plan(run_id: str, plan: Plan, *, runs: Runs, clock: Clock) -> Run:
+    """Record the plan; the run waits for a person when there is something to approve, and is done when there is not."""
+    run = runs.get(run_id)
+    now = clock.now()
+    waits = plan.state is PlanState.PROPOSED and bool(plan.changes)
+    ended = replace(
+        run,
+        state=RunState.WAITING_FOR_APPROVAL if waits else RunState.DONE,
+        step=Step.APPROVE,
+        plan_id=plan.id,
+        plan_checksum=plan.checksum,
+        updated_at=now,
+        ended_at=None if waits else now,
+    )
+    return runs.save(ended, None)
+
+
+def note_waiting(run_id: str, callback_id: str, *, runs: Runs, clock: Clock) -> Run:
+    """Record how the waiting run can be told to go on."""
+    return runs.save(replace(runs.get(run_id), callback_id=callback_id, updated_at=clock.now()), None)
+
+
+def end_run(run_id: str, *, runs: Runs, clock: Clock) -> Run:
+    """The run is done. Ending it again changes nothing."""
+    run = runs.get(run_id)
+    if run.is_over:
+        return run
+    now = clock.now()
+    audit = Audit(at=now, actor=run.started_by, action="run done", subject=run_id, run_id=run_id)
+    return runs.save(replace(run, state=RunState.DONE, updated_at=now, ended_at=now, callback_id=""), audit)
+
+
+def fail_run(run_id: str, trouble: TrueupError, *, runs: Runs, clock: Clock) -> Run:
+    """The run failed; what was complete before stays. Failing it again changes nothing."""
+    run = runs.get(run_id)
+    if run.is_over:
+        return run
+    now = clock.now()
+    audit = Audit(at=now, actor=run.started_by, action="run failed", subject=run_id, why=trouble.message, run_id=run_id)
+    failed = replace(
+        run,
+        state=RunState.FAILED,
+        callback_id="",
+        problem_code=trouble.code,
+        problem=trouble.message,
+        remedy=trouble.remedy,
+        updated_at=now,
+        ended_at=now,
+    )
+    return runs.save(failed, audit)

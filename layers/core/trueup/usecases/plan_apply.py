@@ -1,0 +1,127 @@
+"""Write what was approved, once, and prove it by reading back. The only use case that writes to the PSA.
+
+For each change: record the intent, let the adapter compare, write and read back, record what became of it together with
+its audit row. A crash anywhere is mended by calling again: the line is read before anything is sent, so a change that
+went through is recognized and never sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from trueup.domain.audit import Audit
+from trueup.domain.billing import WriteOutcome, WriteResult
+from trueup.domain.canonical import decimal_text
+from trueup.domain.errors import CredentialRejected, PlanNotReady, RateLimited, ResourceAbsent, VendorTrouble
+from trueup.domain.periods import Period
+from trueup.domain.plan import Change, ChangeResult, Plan
+from trueup.ports.clock import Clock
+from trueup.ports.psa import PsaBilling
+from trueup.ports.state import Leases, PlanIndex, Plans
+
+LEASE_SECONDS = 300
+"""How long a killed apply keeps others out; a live one renews it with every change."""
+
+OnResult = Callable[[Change, ChangeResult], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The plan as it is now. ``is_done`` is False when time ran out and the rest waits for the next call."""
+
+    plan: Plan
+    is_done: bool
+
+
+def apply_plan(
+    plan_id: str,
+    *,
+    checksum: str,
+    actor: str,
+    owner: str,
+    period_now: str,
+    psa: PsaBilling,
+    plans: Plans,
+    plan_index: PlanIndex,
+    leases: Leases,
+    clock: Clock,
+    stop_at_seconds: float | None = None,
+    on_result: OnResult | None = None,
+) -> Applied:
+    """Apply the approved changes that have no final result yet. Calling it again goes on and repeats nothing.
+
+    ``owner`` names this very execution: two at once are refused. Raises ChecksumMismatch, PlanNotReady, LeaseHeld, and
+    RateLimited or CredentialRejected when the PSA lets nothing through; what was recorded before stays.
+    """
+    plan = plans.get(plan_id)
+    plan.require_approved(checksum)
+    _require_open(plan, period_now)
+    lease = f"apply-{plan.period}"
+    leases.acquire(lease, owner=owner, seconds=LEASE_SECONDS)
+    try:
+        intended = plan_index.intended(plan_id)
+        for change in plan.ready:
+            if _is_final(plan.result(change.id)):
+                continue
+            if stop_at_seconds is not None and clock.monotonic_seconds() >= stop_at_seconds:
+                return Applied(plan, is_done=False)
+            leases.acquire(lease, owner=owner, seconds=LEASE_SECONDS)
+            plan = _apply_change(plan, change, change.id in intended, actor, psa, plans, clock)
+            result = plan.result(change.id)
+            if on_result is not None and result is not None:
+                on_result(change, result)
+    finally:
+        leases.release(lease, owner=owner)
+    return Applied(plan, is_done=True)
+
+
+def _require_open(plan: Plan, period_now: str) -> None:
+    """A plan belongs to its month: approved and forgotten, it must not be written into a later one."""
+    if Period.parse(period_now) > Period.parse(plan.period).next():
+        raise PlanNotReady(
+            f"plan {plan.id} is of {plan.period} and it is {period_now} now", remedy="Run this month and use its plan."
+        )
+
+
+def _is_final(result: ChangeResult | None) -> bool:
+    return result is not None and result.outcome is not WriteOutcome.UNKNOWN
+
+
+def _apply_change(
+    plan: Plan, change: Change, was_intended: bool, actor: str, psa: PsaBilling, plans: Plans, clock: Clock
+) -> Plan:
+    plans.intend(plan, change, _audit(plan, change, actor, clock.now(), "change begun", ""))
+    try:
+        written = psa.set_quantity(
+            change.reference, expected=change.expected, expected_version=change.expected_version, target=change.target
+        )
+    except (RateLimited, CredentialRejected):
+        raise
+    except ResourceAbsent as gone:
+        written = WriteResult(WriteOutcome.REJECTED, gone.message)
+    except VendorTrouble as trouble:
+        written = WriteResult(WriteOutcome.UNKNOWN, trouble.message)
+    outcome = written.outcome
+    if outcome is WriteOutcome.ALREADY and was_intended:
+        # This plan was about to write the line when it was interrupted, and the line has the approved value now.
+        outcome = WriteOutcome.APPLIED
+    now = clock.now()
+    result = ChangeResult(change.id, outcome, written.reason, now, written.quantity_seen)
+    seen = "" if written.quantity_seen is None else decimal_text(written.quantity_seen)
+    return plans.record(plan, result, _audit(plan, change, actor, now, f"change {outcome.value}", seen, written.reason))
+
+
+def _audit(plan: Plan, change: Change, actor: str, at: datetime, action: str, seen: str, why: str = "") -> Audit:
+    return Audit(
+        at=at,
+        actor=actor,
+        action=action,
+        subject=f"{plan.id} {change.id} line {change.line_id}",
+        before=decimal_text(change.expected),
+        after=seen or str(change.target),
+        why=why or "; ".join(change.reasons[:1]),
+        evidence=change.evidence,
+        run_id=plan.run_id,
+    )

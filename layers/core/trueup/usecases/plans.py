@@ -1,0 +1,69 @@
+"""What people do with a plan before it is applied: release a held change, approve it by its checksum."""
+
+from __future__ import annotations
+
+from trueup.domain.audit import Audit
+from trueup.domain.errors import NotAllowed
+from trueup.domain.plan import Plan, Release
+from trueup.ports.clock import Clock
+from trueup.ports.state import Plans
+from trueup.usecases.mapping import require_reason
+
+
+def release_change(plan_id: str, change_id: str, *, reason: str, actor: str, plans: Plans, clock: Clock) -> Plan:
+    """Let a held change go with the plan. The plan has a new checksum after it.
+
+    Raises NotFound, InputInvalid (``reason``), PlanNotReady once the plan is approved, Conflict when nothing holds it.
+    """
+    why = require_reason(reason)
+    plan = plans.get(plan_id)
+    now = clock.now()
+    change = plan.change(change_id)
+    released = plan.released(change_id, Release(actor, now, why))
+    return plans.save(
+        released,
+        Audit(
+            at=now,
+            actor=actor,
+            action="change released",
+            subject=f"{plan_id} {change_id}",
+            before=", ".join(hold.guard for hold in change.holds),
+            after=released.checksum,
+            why=why,
+            evidence=change.evidence,
+            run_id=plan.run_id,
+        ),
+    )
+
+
+def approve_plan(
+    plan_id: str, *, checksum: str, actor: str, two_person_approval: bool, plans: Plans, clock: Clock
+) -> Plan:
+    """Approve exactly what that checksum is of. Approving again with the same checksum changes nothing.
+
+    Raises ChecksumMismatch, PlanNotReady, and NotAllowed when the tenant wants a second person and the actor prepared
+    the plan or released one of its changes.
+    """
+    plan = plans.get(plan_id)
+    if plan.approved_checksum and plan.approved_checksum == checksum == plan.checksum:
+        plan.require_approved(checksum)
+        return plan
+    hands = {plan.prepared_by, *(change.release.by for change in plan.changes if change.release is not None)}
+    if two_person_approval and actor in hands:
+        raise NotAllowed(
+            f"{actor} prepared plan {plan_id} or released a change of it", remedy="Have another person approve it."
+        )
+    now = clock.now()
+    approved = plan.approved(checksum, by=actor, at=now)
+    return plans.save(
+        approved,
+        Audit(
+            at=now,
+            actor=actor,
+            action="plan approved",
+            subject=plan_id,
+            after=f"{len(approved.ready)} changes",
+            evidence=checksum,
+            run_id=plan.run_id,
+        ),
+    )

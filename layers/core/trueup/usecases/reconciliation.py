@@ -1,0 +1,106 @@
+"""Legs to verdicts to plan, on the latest complete read of both sides. An incomplete read yields no plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from trueup.domain.audit import Audit
+from trueup.domain.errors import ReadIncomplete
+from trueup.domain.facts import psa_facts, vendor_facts
+from trueup.domain.guards import GuardPolicy
+from trueup.domain.integrations import IntegrationName, Side
+from trueup.domain.periods import local_day
+from trueup.domain.plan import Plan, build_plan
+from trueup.domain.reconcile import Legs, reconcile
+from trueup.domain.runs import Snapshot
+from trueup.domain.verdicts import Reconciliation
+from trueup.ports.clock import Clock
+from trueup.ports.state import Accounts, Plans, Reconciliations, Services, Snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationPolicy:
+    """What the tenant decided: whose name is on the plan, how far guards let it go, which day and currency it is in."""
+
+    tenant: str
+    time_zone: ZoneInfo
+    currency: str
+    guards: GuardPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    reconciliation: Reconciliation
+    plan: Plan
+
+
+def reconcile_period(
+    *,
+    period: str,
+    run_id: str,
+    actor: str,
+    policy: ReconciliationPolicy,
+    snapshots: Snapshots,
+    accounts: Accounts,
+    services: Services,
+    reconciliations: Reconciliations,
+    plans: Plans,
+    clock: Clock,
+) -> Outcome:
+    """Compare, store the comparison, propose the plan. Safe to repeat: the same facts give the same plan.
+
+    Raises ReadIncomplete when a side has no complete read from this run: a plan is never made on an older one.
+    """
+    vendor_read = _of_this_run(snapshots, Side.VENDOR, run_id)
+    psa_read = _of_this_run(snapshots, Side.PSA, run_id)
+    now = clock.now()
+    legs = Legs(
+        period=period,
+        on=local_day(now, policy.time_zone),
+        vendor=vendor_facts(snapshots.vendor_pages(vendor_read)),
+        psa=psa_facts(snapshots.psa_pages(psa_read)),
+        psa_read_at=psa_read.completed_at,
+        accounts=tuple(accounts.all()),
+        services=services.all(),
+        currency=policy.currency,
+    )
+    found = reconcile(legs)
+    plan = build_plan(
+        found,
+        tenant=policy.tenant,
+        run_id=run_id,
+        created_at=now,
+        effective=None,
+        policy=policy.guards,
+        read_ages_hours=[
+            Decimal((now - read.completed_at) / timedelta(hours=1)).quantize(Decimal("0.1"))
+            for read in (vendor_read, psa_read)
+        ],
+        snapshots=(vendor_read.digest, psa_read.digest),
+        prepared_by=actor,
+    )
+    reconciliations.save(found, run_id=run_id, at=now)
+    stored = plans.propose(
+        plan,
+        Audit(
+            at=now,
+            actor=actor,
+            action="plan proposed",
+            subject=plan.id,
+            after=f"{len(plan.changes)} changes, {len(plan.held)} held",
+            evidence=plan.checksum,
+            run_id=run_id,
+        ),
+    )
+    return Outcome(found, stored)
+
+
+def _of_this_run(snapshots: Snapshots, side: Side, run_id: str) -> Snapshot:
+    snapshot = snapshots.latest(side)
+    if snapshot is None or snapshot.run_id != run_id:
+        integration = next(name for name in IntegrationName if name.side is side)
+        raise ReadIncomplete(f"the {side.value} was not read in full in run {run_id}", integration=integration)
+    return snapshot
