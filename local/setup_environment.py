@@ -249,6 +249,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Build the environments of this project.")
     parser.add_argument("environment", choices=sorted(ENVIRONMENTS), nargs="?", default="dev")
     chosen = parser.parse_args(arguments).environment
+    started_at = time.monotonic()
     try:
         check_python()
         with one_setup_at_a_time():
@@ -260,6 +261,8 @@ def main(arguments: Sequence[str]) -> int:
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr, flush=True)
         return 1
+    if time.monotonic() - started_at > 1:
+        say(f"{ENVIRONMENTS[chosen].folder} is ready")
     return 0
 
 
