@@ -161,6 +161,18 @@ def test_alarms_reach_the_one_topic_and_say_what_to_do(alarm: str) -> None:
     assert len(resources("AWS::SNS::Topic")) == 1
 
 
+def test_silence_of_the_daily_check_is_itself_an_alarm() -> None:
+    alarms = {name: body["Properties"] for name, body in resources("AWS::CloudWatch::Alarm").items()}
+    missed, silent = alarms["RunMissedAlarm"], alarms["DailyCheckSilentAlarm"]
+    assert silent["TreatMissingData"] == "breaching"
+    watched = ("Namespace", "MetricName", "Dimensions")
+    assert [missed[key] for key in watched] == [silent[key] for key in watched]
+    assert missed["Dimensions"] == [
+        {"Name": "service", "Value": "credential_validation"},
+        {"Name": "tenant", "Value": {"Ref": "Tenant"}},
+    ]
+
+
 def test_no_alarm_looks_back_further_than_cloudwatch_can() -> None:
     # Documented limit: with periods of an hour or more, seven days; with shorter ones, one day.
     for name, body in resources("AWS::CloudWatch::Alarm").items():
