@@ -68,12 +68,12 @@ def main() -> int:
     )
     with mimecast, connectwise:
         line = json.dumps({"mimecast": mimecast.url, "connectwise": connectwise.url, "pid": os.getpid()})
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
         if options.ready_file is not None:
             temporary = options.ready_file.with_name(options.ready_file.name + ".new")
             temporary.write_text(line + "\n")
             temporary.replace(options.ready_file)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
         stop.wait()
     bugs = mimecast.internal_errors + connectwise.internal_errors
     for bug in bugs:

@@ -4,7 +4,6 @@ Serves company info, companies, agreements, additions, catalog, audit trail and 
 is a guess the code says so. It answers both the release's code base and `v4_6_release`.
 """
 
-import base64
 import math
 import re
 import time
@@ -21,8 +20,7 @@ from local.simulators.connectwise_records import only_fields
 from local.simulators.credentials import (
     CONNECTWISE_CLIENT_ID,
     CONNECTWISE_COMPANY_ID,
-    CONNECTWISE_PRIVATE_KEY,
-    CONNECTWISE_PUBLIC_KEY,
+    connectwise_headers,
 )
 from local.simulators.messages import Reply, Request, json_reply
 from local.simulators.server import Simulator
@@ -167,9 +165,7 @@ class ConnectWiseSimulator(Simulator):
     def _not_allowed(self, request: Request) -> Reply | None:
         if not request.header("clientid"):
             return self.error_reply(403)
-        expected = f"{CONNECTWISE_COMPANY_ID}+{CONNECTWISE_PUBLIC_KEY}:{CONNECTWISE_PRIVATE_KEY}"
-        wanted = "Basic " + base64.b64encode(expected.encode()).decode()
-        if request.header("authorization") != wanted:
+        if request.header("authorization") != connectwise_headers()["Authorization"]:
             return self.error_reply(self.bad_credentials_status)
         if request.header("clientid").lower() != CONNECTWISE_CLIENT_ID:
             return self.error_reply(403)
@@ -181,9 +177,9 @@ class ConnectWiseSimulator(Simulator):
         """The moved_line fault: a person is faster than this request."""
         fault = request.fault("moved_line")
         match = re.search(r"/additions/(\d+)$", request.resource)
-        if fault is None or match is None:
+        line = self.world.additions.get(int(match[1])) if match else None
+        if fault is None or line is None:
             return
-        line = self.world.additions[int(match[1])]
         quantity = line.quantity if fault.option("touch_only") else fault.option("quantity", line.quantity + 1)
         self.world.edit_addition(line.id, quantity=float(quantity))
 

@@ -46,7 +46,7 @@ class Found:
 
 def find(resource: str) -> Found | None:
     """The route for a resource path, or None."""
-    for template, handlers in _ROUTES.items():
+    for template, handlers in ROUTES.items():
         match = _PATTERNS[template].fullmatch(resource)
         if match:
             return Found(template, handlers, tuple(int(one) for one in match.groups()))
@@ -295,7 +295,7 @@ def _invalid(field: str, message: str, resource: str = "addition") -> Reply:
     return json_reply(400, {"code": "InvalidObject", "message": f"{resource} object is invalid", "errors": [inner]})
 
 
-_ROUTES: Mapping[str, Mapping[str, Handler]] = {
+ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/company/companies": {"GET": _companies},
     "/company/companies/count": {"GET": _companies_count},
     "/company/companies/{id}": {"GET": _company},
@@ -311,4 +311,4 @@ _ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/system/audittrail": {"GET": _audit_trail},
     "/system/callbacks": {"GET": _callbacks, "POST": _post_callback},
 }
-_PATTERNS = {template: re.compile(template.replace("{id}", r"(\d{1,12})")) for template in _ROUTES}
+_PATTERNS = {template: re.compile(template.replace("{id}", r"(\d{1,12})")) for template in ROUTES}

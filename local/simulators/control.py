@@ -2,7 +2,7 @@
 
 They are for tests and for a person at the demo; they need no vendor credential, because the server is on loopback.
 
-    GET|DELETE      /_control/requests   counts by route and status, widest concurrency, last requests
+    GET|DELETE      /_control/requests   counts by route and status, widest concurrency, last requests (?entries=no)
     GET|POST|DELETE /_control/faults     list, add (one object or a list of them), clear
     GET             /_control/state      the whole world
     POST            /_control/state      one edit: {"operation": NAME, ...} (see OPERATIONS)
@@ -66,7 +66,9 @@ OPERATIONS: Mapping[str, Callable[[World, dict[str, Any]], None]] = {
 def answer(simulator: "Simulator", request: Request) -> Reply:
     """Answer a control route; 400 with the reason for a bad body, 404 for an unknown route."""
     routes: Mapping[str, Callable[[], Reply]] = {
-        "GET /_control/requests": lambda: json_reply(200, simulator.requests.as_json()),
+        "GET /_control/requests": lambda: json_reply(
+            200, simulator.requests.as_json(entries=request.query.get("entries") != "no")
+        ),
         "DELETE /_control/requests": lambda: _done(simulator.requests.clear),
         "GET /_control/faults": lambda: json_reply(200, [fault.as_json() for fault in simulator.faults]),
         "POST /_control/faults": lambda: _add_faults(simulator, request),
@@ -106,10 +108,13 @@ def _add_faults(simulator: "Simulator", request: Request) -> Reply:
 
 def _edit_state(simulator: "Simulator", request: Request) -> Reply:
     edit = dict(_body(request))
-    operation = OPERATIONS.get(edit.pop("operation", ""))
-    if operation is None:
-        raise ValueError(f"operation is one of {', '.join(sorted(OPERATIONS))}")
-    operation(simulator.world, edit)
+    name = edit.pop("operation", "")
+    if name in simulator.operations:
+        simulator.operations[name]()
+    elif name in OPERATIONS:
+        OPERATIONS[name](simulator.world, edit)
+    else:
+        raise ValueError(f"operation is one of {', '.join(sorted([*OPERATIONS, *simulator.operations]))}")
     return Reply(204)
 
 
@@ -124,5 +129,9 @@ def _change_settings(simulator: "Simulator", request: Request) -> Reply:
     if unknown:
         raise ValueError(f"no setting {', '.join(unknown)}; there is {', '.join(simulator.settable)}")
     for name, value in changes.items():
-        setattr(simulator, name, frozenset(value) if isinstance(getattr(simulator, name), frozenset) else value)
+        present = getattr(simulator, name)
+        fitting = {bool: bool, str: str, frozenset: list}.get(type(present), (int, float))
+        if not isinstance(value, fitting) or (isinstance(value, bool) and not isinstance(present, bool)):
+            raise ValueError(f"{name} does not take {value!r}")
+        setattr(simulator, name, frozenset(value) if isinstance(value, list) else value)
     return json_reply(200, _settings(simulator))

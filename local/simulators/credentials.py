@@ -1,5 +1,7 @@
 """The credentials of the simulated vendors, in one place. Every value is made up and opens a simulator only."""
 
+import base64
+
 MIMECAST_CLIENT_ID = "sim-mimecast-client-id-0001"
 MIMECAST_CLIENT_SECRET = "sim-mimecast-client-secret-not-real"
 CONNECTWISE_COMPANY_ID = "acmemsp"
@@ -13,3 +15,13 @@ SUPPORT_CODE_CANARY = "SIM-SUPPORT-CODE-CANARY-77"
 
 PARTNER_ACCOUNT_CODE = "CSIM00A001"
 """Account code of the MSP's own Mimecast account: what an ignored account switch answers with."""
+
+
+def connectwise_headers() -> dict[str, str]:
+    """The headers of a call that the simulated ConnectWise lets in."""
+    pair = f"{CONNECTWISE_COMPANY_ID}+{CONNECTWISE_PUBLIC_KEY}:{CONNECTWISE_PRIVATE_KEY}"
+    return {
+        "Authorization": "Basic " + base64.b64encode(pair.encode()).decode(),
+        "clientId": CONNECTWISE_CLIENT_ID,
+        "Accept": "application/vnd.connectwise.com+json; version=2025.1",
+    }

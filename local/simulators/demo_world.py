@@ -23,7 +23,7 @@ from local.simulators.world import (
 
 DEMO_SEED = 7
 MAIN_PRODUCT = "9702"
-EMAIL, AWARENESS, ARCHIVE, ENDPOINT_AGENT = 560, 561, 562, 571
+EMAIL, AWARENESS, ARCHIVE, DEVICE_CARE = 560, 561, 562, 571
 SERVICE_TO_PRODUCT = {"9702": "MIME-EMAIL-S1", "9731": "MIME-AWARE"}
 """What a person maps in the demo: vendor service to PSA product identifier. Service 9745 stays unmapped on purpose."""
 
@@ -55,7 +55,7 @@ def demo_world(seed: int = DEMO_SEED) -> World:
         company = _company(world, name)
         company.deleted = deleted
         agreement = _agreement(world, company)
-        _line(world, agreement, ENDPOINT_AGENT, rng.randint(3, 60))
+        _line(world, agreement, DEVICE_CARE, rng.randint(3, 60))
     return world
 
 
@@ -75,7 +75,7 @@ def scaled_world(clients: int, seed: int = DEMO_SEED) -> World:
             addon="9731" if rng.random() < 0.5 else "",
         )
         code = _add_vendor_side(world, client, seats)
-        company_id = _add_psa_side(world, client, seats, with_agent=False)
+        company_id = _add_psa_side(world, client, seats, with_other_line=False)
         world.stories.append(ClientStory(client.story, code, company_id))
     return world
 
@@ -104,7 +104,7 @@ def _empty_world(kind: str, seed: int) -> World:
         CatalogItem(ARCHIVE, "MIME-ARCHIVE", "Mimecast Email Archive", 2.10, 1.40, "MC-AR"),
         CatalogItem(563, "MIME-EMAIL-M2", "Mimecast M2 (withdrawn)", 5.10, 3.60, "MC-M2", inactive=True),
         CatalogItem(570, "M365-BUS-PREM", "Microsoft 365 Business Premium", 22.0, 18.1, "CFQ7"),
-        CatalogItem(ENDPOINT_AGENT, "RMM-AGENT", "Endpoint agent", 3.75, 1.10, "RMM-1"),
+        CatalogItem(DEVICE_CARE, "RMM-DEVICE", "Device management", 3.75, 1.10, "RMM-1"),
         CatalogItem(572, "BACKUP-TB", "Cloud backup per TB", 38.0, 21.0, "BK-TB"),
         CatalogItem(573, "LAPTOP-14", "Laptop 14 inch", 899.0, 760.0, "LT-14", "Inventory", serialized=True),
     )
@@ -138,14 +138,14 @@ def _add_vendor_side(world: World, client: Client, seats: int) -> str:
     return code
 
 
-def _add_psa_side(world: World, client: Client, seats: int, *, with_agent: bool = True) -> int | None:
+def _add_psa_side(world: World, client: Client, seats: int, *, with_other_line: bool = True) -> int | None:
     name = client.vendor if client.psa == "" else client.psa
     if name is None:
         return None
     company = _company(world, name)
     agreement = _agreement(world, company)
-    if with_agent and company.id % 2 == 0:
-        _line(world, agreement, ENDPOINT_AGENT, max(seats, 1))
+    if with_other_line and company.id % 2 == 0:
+        _line(world, agreement, DEVICE_CARE, max(seats, 1))
     if client.billed != "none":
         billed = float(seats - client.difference if client.billed == "same" else client.billed)
         line = _line(world, agreement, EMAIL, max(billed, 0.0))

@@ -24,6 +24,7 @@ from local.simulators.mimecast_records import (
     json_object,
     page_offset,
     page_token,
+    product_record,
 )
 from local.simulators.server import Simulator
 from local.simulators.world import VendorAccount, World
@@ -72,6 +73,20 @@ class MimecastSimulator(Simulator):
     def expire_tokens(self) -> None:
         """Every token given out so far is expired from now on."""
         self._tokens = dict.fromkeys(self._tokens, self.monotonic() - 1)
+
+    def issue_token(self) -> str:
+        """A valid token, for a test that is not about the token route."""
+        return self._issue(self.token_lifetime_seconds)
+
+    def _issue(self, lifetime_seconds: float) -> str:
+        token = f"sim-token-{next(self._token_serial):04d}"
+        self._tokens[token] = self.monotonic() + lifetime_seconds
+        return token
+
+    @property
+    def operations(self) -> Mapping[str, Callable[[], None]]:
+        """`expire_tokens`."""
+        return {"expire_tokens": self.expire_tokens}
 
     # Errors.
 
@@ -176,9 +191,7 @@ class MimecastSimulator(Simulator):
         fault = request.fault("token_reply")
         if fault is not None:
             lifetime = fault.option("expires_in")
-        token = f"sim-token-{next(self._token_serial):04d}"
-        valid_seconds = lifetime if isinstance(lifetime, int | float) else self.token_lifetime_seconds
-        self._tokens[token] = self.monotonic() + valid_seconds
+        token = self._issue(lifetime if isinstance(lifetime, int | float) else self.token_lifetime_seconds)
         reply = {"access_token": token, "token_type": "Bearer"}
         return json_reply(200, reply if lifetime is None else {**reply, "expires_in": lifetime})
 
@@ -256,8 +269,7 @@ class MimecastSimulator(Simulator):
 
     def customers(self, request: Request) -> Reply:
         """The partner's customer accounts, by code."""
-        rows = [customer_record(account) for account in self.world.accounts.values()]
-        return self._page(request, "customers", rows)
+        return self._page(request, "customers", list(self.world.accounts.values()), customer_record)
 
     def customer(self, request: Request, code: str) -> Reply:
         """One customer account."""
@@ -268,7 +280,7 @@ class MimecastSimulator(Simulator):
 
     def contracts(self, request: Request) -> Reply:
         """The agreements with their lines."""
-        return self._page(request, "contracts", [contract_record(one) for one in self.world.contracts.values()])
+        return self._page(request, "contracts", list(self.world.contracts.values()), contract_record)
 
     def contract(self, request: Request, contract_id: str) -> Reply:
         """One agreement."""
@@ -279,8 +291,7 @@ class MimecastSimulator(Simulator):
 
     def products(self, request: Request) -> Reply:
         """What the partner may sell."""
-        products = self.world.vendor_products.values()
-        return self._page(request, "products", [{"id": p.id, "name": p.name, "type": p.type} for p in products])
+        return self._page(request, "products", list(self.world.vendor_products.values()), product_record)
 
     def overages(self, request: Request, code: str) -> Reply:
         """Use beyond the agreement, of one account."""
@@ -298,7 +309,7 @@ class MimecastSimulator(Simulator):
         data = [{"products": {"id": one.id, "name": one.name}} for one in self.world.vendor_products.values()]
         return json_reply(200, {"meta": {"status": 200}, "data": data, "fail": []})
 
-    def _page(self, request: Request, key: str, rows: list[dict[str, Any]]) -> Reply:
+    def _page[Row](self, request: Request, key: str, rows: list[Row], make: Callable[[Row], dict[str, Any]]) -> Reply:
         """A page of a bare-object list: the rows under their name, and `meta.pagination`."""
         size_text = request.query.get("pageSize", str(DEFAULT_PAGE_SIZE))
         size = int(size_text) if size_text.isdecimal() and len(size_text) < 6 else 0
@@ -308,7 +319,7 @@ class MimecastSimulator(Simulator):
             error = {"code": "validation_error", "message": f"{field} is not valid (1-100)", "field": field}
             return json_reply(400, {"errors": [error]})
         shown = max(start - size, 0) if request.fault("duplicate_page") else start
-        page = rows[shown : shown + size]
+        page = [make(row) for row in rows[shown : shown + size]]
         total = len(rows)
         fault = request.fault("total_disagrees")
         if fault is not None:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from local.simulators.credentials import PASSPHRASE_CANARY, SUPPORT_CODE_CANARY
-from local.simulators.world import VendorAccount, VendorContract
+from local.simulators.world import VendorAccount, VendorContract, VendorProduct
 
 
 def customer_record(account: VendorAccount) -> dict[str, Any]:
@@ -36,6 +36,11 @@ def contract_record(contract: VendorContract) -> dict[str, Any]:
             for line in contract.lines
         ],
     }
+
+
+def product_record(product: VendorProduct) -> dict[str, Any]:
+    """One product of the price list."""
+    return {"id": product.id, "name": product.name, "type": product.type}
 
 
 def page_token(offset: int, serial: str = "null") -> str:

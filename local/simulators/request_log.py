@@ -101,13 +101,13 @@ class RequestLog:
             self._by_status.clear()
             self.max_concurrent = self._running
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, *, entries: bool = True) -> dict[str, Any]:
         """The log as the control route shows it."""
         with self._lock:
-            return {
+            log: dict[str, Any] = {
                 "total": self._by_route.total(),
                 "max_concurrent": self.max_concurrent,
                 "by_route": dict(sorted(self._by_route.items())),
                 "by_status": {str(status): count for status, count in sorted(self._by_status.items())},
-                "entries": [asdict(entry) for entry in self._entries],
             }
+            return {**log, "entries": [asdict(entry) for entry in self._entries]} if entries else log

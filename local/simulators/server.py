@@ -5,8 +5,9 @@ Faults need control over single bytes, so the reply is written straight to the s
 
 import socket
 import struct
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -153,6 +154,11 @@ class Simulator:
             self.internal_errors.append(error)
             return json_reply(500, {"simulator_bug": f"{type(error).__name__}: {error}"})
 
+    @property
+    def operations(self) -> Mapping[str, Callable[[], None]]:
+        """What the control route may make this vendor do, beyond editing the world."""
+        return {}
+
     def answer_recording(self, request: Request, record: WriteRecord) -> Reply:
         """Answer a write and fill in what it changed."""
         return self.answer(request)
@@ -214,7 +220,10 @@ class _Server(ThreadingHTTPServer):
             self._changed.wait_for(lambda: not self._open, timeout=5)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a connection that broke: clients under test hang up in the middle all the time."""
+        """Keep a bug of the simulator; say nothing of a broken connection, as clients under test hang up often."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, OSError):
+            self.simulator.internal_errors.append(error)
 
 
 class _Handler(BaseHTTPRequestHandler):

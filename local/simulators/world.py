@@ -217,6 +217,8 @@ class World:
         with self.lock:
             line = self.additions[line_id]
             before = line.quantity
+            if "quantity" in changes:
+                changes["quantity"] = float(changes["quantity"])
             _assign(line, changes)
             _touch(line, self.clock(), updated_by)
             if line.quantity != before:
