@@ -53,8 +53,8 @@ class Scene:
 class Subject(Protocol):
     """A PSA under test and what can be done to it from outside."""
 
-    psa: PsaBilling
-
+    @property
+    def psa(self) -> PsaBilling: ...
     def person_sets(self, line_id: str, quantity: int) -> None: ...
     def person_touches(self, line_id: str) -> None: ...
     def clamp_next_write(self, maximum: int) -> None: ...
@@ -73,13 +73,17 @@ class FakeSubject:
     """The fake in memory."""
 
     def __init__(self, scene: Scene) -> None:
-        self.psa = self.fake = FakePsa(
+        self.fake = FakePsa(
             FakeClock(),
             accounts=scene.accounts,
             agreements=scene.agreements,
             lines=scene.lines,
             products=scene.products,
         )
+
+    @property
+    def psa(self) -> PsaBilling:
+        return self.fake
 
     def person_sets(self, line_id: str, quantity: int) -> None:
         self.fake.person_edits(line_id, quantity=Decimal(quantity))
@@ -128,7 +132,10 @@ class ConnectWiseSubject:
         self.simulator = simulator
         self._patch = patch
         self.connectwise = open_connectwise(simulator.url, CONNECTWISE_FIELDS, clock=FakeClock(), allow_loopback=True)
-        self.psa = self.connectwise
+
+    @property
+    def psa(self) -> PsaBilling:
+        return self.connectwise
 
     def person_sets(self, line_id: str, quantity: int) -> None:
         self.simulator.world.edit_addition(int(line_id), quantity=float(quantity))

@@ -30,6 +30,10 @@ class ConnectWiseBilling:
         self._reader = BillingReader(session, clock)
         self._writer = QuantityWriter(session, self._reader, clock)
 
+    def close(self) -> None:
+        """Close idle connections; it may still be used and opens new ones."""
+        self._session.close()
+
     def check(self) -> CapabilityReport:
         """See PsaBilling.check. Raises CredentialRejected when the keys, the company id or the address are wrong."""
         return check_credential(self._session)

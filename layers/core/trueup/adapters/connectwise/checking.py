@@ -16,6 +16,7 @@ from trueup.adapters.connectwise.replies import (
     CLOUD_404_HINT,
     COMPANIES_PERMISSION,
     raise_refusal,
+    refuse_bare_host,
     vendor_message,
 )
 from trueup.adapters.connectwise.session import ConnectWiseSession
@@ -67,8 +68,11 @@ class _Probes:
             )
         if reply.status not in (200, 403):
             raise_refusal(reply, doing=f"trying to {name}", permission=permission, secrets=secrets)
-        granted = reply.status == 200
-        detail = "" if granted else vendor_message(reply, secrets=secrets).sentence()
+        granted, detail = reply.status == 200, ""
+        if not granted:
+            message = vendor_message(reply, secrets=secrets)
+            refuse_bare_host(message)
+            detail = message.sentence()
         self.capabilities.append(Capability(name, granted, permission, detail))
         return granted
 

@@ -82,6 +82,7 @@ class BillingReader:
 
     def read_line(self, reference: LineReference) -> LineState:
         """The line and its agreement as they are now. Raises ResourceAbsent when either is gone."""
+        record_id(reference.line_id, "line_id")
         agreement = self._read_agreement(reference.agreement_id)
         return LineState(self.read_line_of(agreement, reference), agreement, self._clock.now())
 

@@ -55,6 +55,10 @@ class ConnectWiseSession:
         self._codebase()
         return self._info
 
+    def close(self) -> None:
+        """Close idle connections."""
+        self._client.close()
+
     def same_origin_path(self, url: str) -> str:
         """Path and query of a URL that this very server sent; UnsafeAddress for any other server."""
         return self._client.same_origin_path(url)

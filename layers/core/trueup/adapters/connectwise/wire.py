@@ -334,7 +334,7 @@ def parse[Record: BaseModel](kind: type[Record], document: object, *, source: st
         return kind.model_validate(document)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {_problem(problem['type'])}"
+            f"{'.'.join(str(part) for part in problem['loc'])}: {_problem(problem['type'], problem['msg'])}"
             for problem in error.errors(include_url=False, include_context=False, include_input=False)[:5]
         )
     raise SchemaUnknown(f"ConnectWise {source}: {problems}", integration=INTEGRATION)
@@ -347,8 +347,9 @@ def parse_list[Record: BaseModel](kind: type[Record], document: object, *, sourc
     return [parse(kind, record, source=source) for record in document]
 
 
-def _problem(kind: str) -> str:
-    return "required and not there" if kind == "missing" else f"not as documented ({kind})"
+def _problem(kind: str, message: str) -> str:
+    # The messages of the checks above and of pydantic name what is due, not what came.
+    return "required and not there" if kind == "missing" else message.removeprefix("Value error, ")
 
 
 def _kind(document: object) -> str:

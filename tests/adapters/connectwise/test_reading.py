@@ -1,0 +1,408 @@
+"""A complete read: paging that cannot lose or repeat rows, records that are what they must be, trouble that is said."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from local.simulators import connectwise as simulator_module
+from local.simulators.demo_clients import CRLF_NAME, RTL_NAME
+from local.simulators.demo_world import demo_world
+from tests.adapters.connectwise.connected import (
+    EMAIL,
+    HARBOR,
+    LINE,
+    MANAGED,
+    REFERENCE,
+    SCENE,
+    SHORT_READS,
+    connected,
+    many_clients,
+    read_all,
+)
+from tests.contracts.psa_subjects import Scene, a_line, an_account, an_agreement, world_of
+from trueup.domain.billing import AgreementState
+from trueup.domain.errors import (
+    RateLimited,
+    ReadIncomplete,
+    ReplyUnreadable,
+    SchemaUnknown,
+    UnsafeAddress,
+    VendorTrouble,
+    VendorUnavailable,
+)
+
+COMPANIES = "/company/companies"
+AGREEMENTS = "/finance/agreements"
+ADDITIONS = "/finance/agreements/*/additions"
+
+
+@pytest.fixture
+def capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server caps every page at three rows without a word."""
+    monkeypatch.setattr(simulator_module, "MAX_PAGE_SIZE", 3)
+
+
+# Paging.
+
+
+@pytest.mark.fault("P13")
+@pytest.mark.usefixtures("capped")
+def test_P13_a_silently_capped_page_size_loses_no_row() -> None:
+    scene = many_clients(7)
+    lines = tuple(a_line(7000 + number, scene.agreements[0], EMAIL) for number in range(8))
+    with connected(Scene(scene.accounts, scene.agreements, (*scene.lines, *lines), scene.products)) as site:
+        whole = read_all(site.psa)
+    assert [account.id for account in whole.accounts] == [account.id for account in scene.accounts]
+    assert len(whole.agreements) == 7
+    assert len(whole.lines) == len({line.id for line in whole.lines}) == 15
+
+
+def test_a_short_page_ends_a_list_only_when_all_that_were_counted_were_seen() -> None:
+    scene = Scene(tuple(an_account(number) for number in range(1, 6)))
+    with connected(scene) as site:
+        rows = [{"id": number, "identifier": f"C{number}", "name": f"Client {number}"} for number in range(1, 6)]
+        seen, cursor = [], None
+        for start in (0, 2, 4):
+            page = rows[start : start + 2]
+            link = f'<{site.simulator.url}/x?pageSize=1000&pageId={page[-1]["id"]}>; rel="next"'
+            site.simulator.faults.clear()
+            site.simulator.faults.add("raw", path=COMPANIES, body=json.dumps(page), headers={"Link": link})
+            read = site.psa.read_page(cursor)
+            seen += [account.id for account in read.accounts]
+            cursor = read.next_cursor
+    assert seen == ["1", "2", "3", "4", "5"]
+    assert cursor is not None
+    assert cursor.startswith("1:agreements:")
+
+
+def test_a_full_last_page_is_followed_by_an_empty_one() -> None:
+    with connected(many_clients(200)) as site:
+        assert len(read_all(site.psa).agreements) == 200
+        lists = [one for one in site.simulator.requests.entries if one.path.endswith(AGREEMENTS)]
+    assert len(lists) == 2
+
+
+def test_each_agreement_costs_one_call_and_no_more_than_four_run_at_once() -> None:
+    with connected(many_clients(12), latency_seconds=0.02) as site:
+        assert len(read_all(site.psa).lines) == 12
+        requests = site.simulator.requests
+        assert requests.by_route["GET /finance/agreements/{id}/additions"] == 12
+        assert 2 <= requests.max_concurrent <= 4
+
+
+def test_reading_keeps_to_eight_requests_a_second() -> None:
+    with connected(many_clients(20)) as site:
+        read_all(site.psa)
+        assert sum(site.clock.sleeps) >= (site.simulator.requests.total - 1) / 8 - 0.5
+
+
+def _read_with_bad_paging(kind: str, path: str) -> None:
+    scene = many_clients(7)
+    lines = tuple(a_line(7000 + number, scene.agreements[0], EMAIL) for number in range(8))
+    with connected(Scene(scene.accounts, scene.agreements, lines, scene.products)) as site:
+        site.simulator.faults.add(kind, path=path, times=0)
+        with pytest.raises(ReadIncomplete):
+            read_all(site.psa)
+
+
+@pytest.mark.usefixtures("capped")
+@pytest.mark.fault("T12")
+@pytest.mark.parametrize("kind", ["page_ignored", "duplicate_page"])
+@pytest.mark.parametrize("path", [COMPANIES, AGREEMENTS, ADDITIONS])
+def test_T12_a_page_that_comes_twice_makes_the_read_incomplete(kind: str, path: str) -> None:
+    _read_with_bad_paging(kind, path)
+
+
+@pytest.mark.usefixtures("capped")
+@pytest.mark.fault("T13")
+@pytest.mark.parametrize("kind", ["repeated_token", "token_loop", "endless_tokens"])
+@pytest.mark.parametrize("path", [COMPANIES, AGREEMENTS, ADDITIONS])
+def test_T13_tokens_that_loop_or_never_end_make_the_read_incomplete(kind: str, path: str) -> None:
+    _read_with_bad_paging(kind, path)
+
+
+@pytest.mark.usefixtures("capped")
+@pytest.mark.fault("T14")
+def test_T14_rows_added_and_removed_while_paging_do_not_shift_the_others() -> None:
+    scene = many_clients(7)
+    with connected(scene) as site:
+        first = site.psa.read_page(None)
+        world = site.simulator.world
+        late = world_of(Scene((an_account(50), an_account(300)))).companies
+        world.companies.update(late)
+        del world.companies[100]
+        seen, cursor = [account.id for account in first.accounts], first.next_cursor
+        while cursor is not None and cursor.startswith("1:companies"):
+            page = site.psa.read_page(cursor)
+            seen += [account.id for account in page.accounts]
+            cursor = page.next_cursor
+    assert seen == [account.id for account in scene.accounts] + ["300"]
+
+
+def test_an_id_that_comes_twice_on_a_page_is_incomplete() -> None:
+    row = {"id": 1, "identifier": "C1", "name": "Client"}
+    with connected() as site:
+        site.simulator.faults.add("raw", path=COMPANIES, body=json.dumps([row, row]))
+        with pytest.raises(ReadIncomplete, match="twice"):
+            site.psa.read_page(None)
+
+
+@pytest.mark.parametrize(
+    ("link", "error"),
+    [
+        ("<https://evil.example/x?pageId=9>; rel=next", UnsafeAddress),
+        ("<{url}/x?page=2>; rel=next", ReadIncomplete),
+        ("<{url}/x?pageId=a%20b>; rel=next", ReadIncomplete),
+    ],
+)
+def test_a_next_link_that_cannot_be_followed_is_refused(link: str, error: type[Exception]) -> None:
+    row = [{"id": 1, "identifier": "C1", "name": "Client"}]
+    with connected() as site:
+        header = link.replace("{url}", site.simulator.url)
+        site.simulator.faults.add("raw", path=COMPANIES, body=json.dumps(row), headers={"Link": header})
+        with pytest.raises(error):
+            site.psa.read_page(None)
+
+
+def test_a_site_that_cannot_count_is_read_all_the_same() -> None:
+    with connected() as site:
+        site.simulator.faults.add("status", path="/*/count", times=0, status=404)
+        page = site.psa.read_page(None)
+        assert (page.accounts, page.accounts_total) == ((HARBOR,), None)
+
+
+def test_the_totals_are_what_the_site_says() -> None:
+    with connected() as site:
+        site.simulator.faults.add("total_disagrees", path="/*/count", difference=3)
+        assert site.psa.read_page(None).accounts_total == 4
+
+
+def test_an_agreement_that_goes_away_while_it_is_read_makes_the_read_incomplete() -> None:
+    with connected() as site:
+        site.simulator.faults.add("status", path=ADDITIONS, times=0, status=404)
+        with pytest.raises(ReadIncomplete, match="1201"):
+            read_all(site.psa)
+
+
+def test_one_agreement_that_cannot_be_read_fails_the_page() -> None:
+    with connected(many_clients(9)) as site:
+        site.simulator.faults.add("status", path="/finance/agreements/1004/additions", times=0, status=503)
+        with pytest.raises(VendorUnavailable):
+            read_all(site.psa)
+
+
+# Transport.
+
+
+@pytest.mark.parametrize(("retry_after", "waited"), [("7", 7.0), ("abc", 0.0), (None, 0.0)])
+@pytest.mark.parametrize("path", [COMPANIES, AGREEMENTS, ADDITIONS])
+def test_429_is_waited_out(path: str, retry_after: str | None, waited: float) -> None:
+    with connected() as site:
+        site.simulator.faults.add("rate_limited", path=path, retry_after=retry_after)
+        assert read_all(site.psa).lines == [LINE]
+        assert max(site.clock.sleeps) >= waited
+
+
+def test_429_that_does_not_end_says_how_long_to_wait() -> None:
+    with connected() as site:
+        site.simulator.faults.add("rate_limited", path=AGREEMENTS, times=0, retry_after="300")
+        with pytest.raises(RateLimited) as caught:
+            read_all(site.psa)
+    assert caught.value.wait_seconds == 300
+
+
+def test_a_read_timeout_is_tried_again() -> None:
+    with connected(limits=SHORT_READS) as site:
+        site.simulator.faults.add("late_reply", path=ADDITIONS, seconds=0.6)
+        assert read_all(site.psa).lines == [LINE]
+        assert site.simulator.requests.by_route["GET /finance/agreements/{id}/additions"] >= 1
+
+
+@pytest.mark.parametrize("kind", ["html", "empty", "truncated", "deep_json", "duplicate_keys", "wrong_content_type"])
+def test_a_reply_that_is_no_json_is_trouble_and_never_an_empty_list(kind: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add(kind, path=COMPANIES, times=0)
+        with pytest.raises(VendorTrouble):
+            read_all(site.psa)
+
+
+@pytest.mark.parametrize("status", [201, 204])
+def test_only_200_is_a_list(status: int) -> None:
+    with connected() as site:
+        site.simulator.faults.add("raw", path=COMPANIES, times=0, status=status, body="[]" if status == 201 else "")
+        with pytest.raises(ReplyUnreadable):
+            site.psa.read_page(None)
+
+
+# Records.
+
+
+def test_unknown_fields_are_ignored() -> None:
+    with connected() as site:
+        site.simulator.faults.add("unknown_fields", method="GET", times=0)
+        whole = read_all(site.psa)
+    assert (whole.accounts, whole.agreements, whole.lines) == ([HARBOR], [MANAGED], [LINE])
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        (COMPANIES, "id"),
+        (COMPANIES, "name"),
+        (COMPANIES, "identifier"),
+        (AGREEMENTS, "company"),
+        (AGREEMENTS, "type"),
+        (ADDITIONS, "quantity"),
+        (ADDITIONS, "product"),
+        (ADDITIONS, "billCustomer"),
+        ("/*/count", "count"),
+    ],
+)
+def test_a_missing_required_field_is_named(path: str, field: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=path, times=0, field=field, remove=True)
+        with pytest.raises(SchemaUnknown, match=rf"\b{field}\b.*required and not there"):
+            read_all(site.psa)
+
+
+@pytest.mark.parametrize(
+    "raw", ['"12"', "true", "null", "NaN", "Infinity", "1e30", "1e999", "[12]", '"1,234"', "12345678901234567890123"]
+)
+def test_a_quantity_that_is_no_sensible_number_fails_the_read(raw: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=ADDITIONS, times=0, field="quantity", raw=raw)
+        with pytest.raises(ReplyUnreadable) as caught:
+            read_all(site.psa)
+    if isinstance(caught.value, SchemaUnknown):
+        assert caught.value.message.endswith(("quantity: not a number", "quantity: not a number of a sensible size"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "quantity"), [("12", "12"), ("12.0", "12"), ("1.5", "1.5"), ("0.1", "0.1"), ("-3", "-3")]
+)
+def test_a_quantity_is_kept_exactly(raw: str, quantity: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=ADDITIONS, field="quantity", raw=raw)
+        assert read_all(site.psa).lines[0].quantity == Decimal(quantity)
+
+
+@pytest.mark.parametrize("raw", ['"2026-01-01T00:00:00"', '"tomorrow"', '"2026-13-01T00:00:00Z"', "20260101", '""'])
+def test_a_date_that_is_not_as_documented_fails_the_read(raw: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=ADDITIONS, times=0, field="cancelledDate", raw=raw)
+        with pytest.raises(SchemaUnknown, match="cancelledDate"):
+            read_all(site.psa)
+
+
+@pytest.mark.parametrize(
+    "raw", ['"2026-01-02T00:00:00Z"', '"2026-01-02T00:00:00.000Z"', '"2026-01-02"', '"2026-01-02T00:00:00+02:00"']
+)
+def test_a_date_is_the_day_as_written(raw: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=ADDITIONS, field="cancelledDate", raw=raw)
+        assert read_all(site.psa).lines[0].effective_to == date(2026, 1, 2)
+
+
+@pytest.mark.parametrize("raw", ["null", '""', '"Dec 1"', '"2026-99-01"', "7"])
+def test_an_invoice_date_of_unknown_form_counts_as_not_said(raw: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=AGREEMENTS, field="nextInvoiceDate", raw=raw)
+        assert read_all(site.psa).agreements[0].next_invoice_on is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        ("null", None),
+        ('{"name":"US Dollars"}', "USD"),
+        ('{"name":"Anything","currencyCode":"aud"}', "AUD"),
+        ('{"name":"Sterling","symbol":"£"}', "GBP"),
+        ('{"name":"Dollars","symbol":"$"}', "Dollars"),
+        ("{}", None),
+    ],
+)
+def test_the_currency_is_a_code_when_it_can_be_known(raw: str, code: str | None) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=AGREEMENTS, field="currency", raw=raw)
+        assert read_all(site.psa).agreements[0].currency == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"agreementStatus": '"Suspended"'}, AgreementState.UNKNOWN),
+        ({"agreementStatus": "null"}, AgreementState.UNKNOWN),
+        ({"cancelledFlag": "true"}, AgreementState.CANCELLED),
+    ],
+)
+def test_the_state_of_an_agreement_is_never_guessed(changes: dict[str, str], state: AgreementState) -> None:
+    with connected() as site:
+        for field, raw in changes.items():
+            site.simulator.faults.add("set_field", path=AGREEMENTS, times=0, field=field, raw=raw)
+        assert read_all(site.psa).agreements[0].state is state
+
+
+def test_an_agreement_that_ends_later_is_read_with_its_lines() -> None:
+    ending = an_agreement(1201, HARBOR, AgreementState.CANCELLED, ends_on=date(2026, 9, 30))
+    with connected(Scene((HARBOR,), (ending,), (LINE,), (EMAIL,))) as site:
+        assert read_all(site.psa).lines == [LINE]
+
+
+def test_a_deleted_company_is_flagged() -> None:
+    with connected() as site:
+        site.simulator.world.edit_company(250, deleted=True)
+        assert [account.deleted for account in read_all(site.psa).accounts] == [True]
+
+
+def test_lines_carry_what_they_are_billed_by() -> None:
+    odd = a_line(88431, MANAGED, EMAIL, "30", billable=False, less_included="5", effective_to=date(2026, 12, 31))
+    with connected(Scene((HARBOR,), (MANAGED,), (odd,), (EMAIL,))) as site:
+        assert read_all(site.psa).lines == [odd]
+
+
+def test_a_line_of_another_agreement_is_thrown_away() -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=ADDITIONS, times=0, field="agreementId", raw="1202")
+        with pytest.raises(ReplyUnreadable, match="1202"):
+            read_all(site.psa)
+
+
+@pytest.mark.parametrize("path", ["/finance/agreements/*/additions/*", "/finance/agreements/1201"])
+def test_an_answer_about_another_record_is_thrown_away(path: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=path, times=0, field="id", where={"id": 1201}, raw="7")
+        site.simulator.faults.add("set_field", path=path, times=0, field="id", where={"id": 88431}, raw="7")
+        with pytest.raises(ReplyUnreadable, match="answered with"):
+            site.psa.read_line(REFERENCE)
+
+
+def test_hostile_names_are_kept_as_data() -> None:
+    names = [CRLF_NAME, RTL_NAME, "<img src=x onerror=alert(1)>", '=HYPERLINK("http://evil.example","x")', "\ufeffAcme"]
+    scene = Scene(tuple(an_account(number, name) for number, name in enumerate(names, start=1)))
+    with connected(scene) as site:
+        assert [account.name for account in read_all(site.psa).accounts] == names
+
+
+def test_names_that_no_store_can_carry_are_made_storable() -> None:
+    scene = Scene((an_account(1, "Nul\x00 and \ud800 half"), an_account(2, "long " * 5_000)))
+    with connected(scene) as site:
+        first, second = read_all(site.psa).accounts
+    assert first.name == "Nul\ufffd and \ufffd half"
+    assert first.name.encode()
+    assert len(second.name) == 2_000
+
+
+def test_the_demo_month_is_read_whole() -> None:
+    world = demo_world()
+    with connected(SCENE) as site:
+        site.simulator.world = world
+        whole = read_all(site.psa)
+    assert len(whole.accounts) == len(world.companies)
+    assert len(whole.agreements) == len(world.agreements)
+    ended = {key for key, one in world.agreements.items() if one.status in ("Cancelled", "Expired")}
+    expected = {str(line.id) for line in world.additions.values() if line.agreement_id not in ended}
+    assert {line.id for line in whole.lines} == expected
