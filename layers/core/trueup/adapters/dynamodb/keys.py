@@ -1,0 +1,208 @@
+"""Every key of the table, on one page; no other file of this room composes one.
+
+Method: the tenant is the first part of every partition key, text from outside is always the last part, so that it can
+hold any character without being taken for another key. Must not: know what a record holds.
+
+====================================  ==========================  ==================================================
+partition key                         sort key                    record
+====================================  ==========================  ==================================================
+T#integrations                        NAME                        one connection
+T#snapshots#SIDE                      header#ID, latest           one complete read; which one is the newest
+T#content#ADDRESS                     part#N                      immutable bytes by their SHA-256 (pages, plan changes)
+T#temporary#ADDRESS                   part#N                      the same for what expires
+T#accounts                            VENDOR ID                   one vendor account with its mapping
+T#services                            SERVICE ID                  one vendor service with its product
+T#runs                                run#ID, started#TIME#ID     one run; runs by time
+T#runs                                unfinished                  which run has the one place
+T#comparison#PERIOD                   header                      which generation of rows is the one to read
+T#rows#GENERATION                     row#N                       one row of a comparison
+T#plan#ID                             header                      a plan without its changes and results
+T#plan#ID                             result#ROUND#CHANGE         what became of one change
+T#plan#ID                             intent#CHANGE               that a change was about to be written
+T#plans                               created#TIME#ID             plans by time
+T#plans                               current#PERIOD              which plan of a period is the one that counts
+T#history                             N                           one event of the chain
+T#history-head                        head                        number and hash of the last event
+T#lease#NAME                          lease                       who has it, until when, fencing number
+T#checkpoint#SIDE#RUN                 checkpoint                  where an unfinished read is
+T#idempotency#KEY                     claim                       an API write and its reply
+====================================  ==========================  ==================================================
+
+Index ``by_status``: ``T#accounts#STATE`` and ``NAME`` with the vendor id, for vendor accounts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from trueup.domain.errors import ConfigurationInvalid
+
+PARTITION_KEY = "pk"
+SORT_KEY = "sk"
+INDEX = "by_status"
+INDEX_PARTITION_KEY = "gsi1pk"
+INDEX_SORT_KEY = "gsi1sk"
+EXPIRY = "expires_at_epoch_seconds"
+
+_LONGEST_TEXT_BYTES = 700
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_UNSAFE = re.compile("[\x00-\x1f\ud800-\udfff\ufffd]")
+_BELOW_ANY_TEXT = "\t"
+
+
+class Key(NamedTuple):
+    """Where one record lies."""
+
+    pk: str
+    sk: str
+
+
+class IndexKey(NamedTuple):
+    """Where one record lies in the index."""
+
+    pk: str
+    sk: str
+
+
+class Prefix(NamedTuple):
+    """All records of a partition whose sort key begins like this."""
+
+    pk: str
+    sk: str
+
+
+class Keys:
+    """The keys of one tenant. Raises ConfigurationInvalid for a tenant's name that could be taken for a key's part."""
+
+    def __init__(self, tenant: str) -> None:
+        if _TENANT.fullmatch(tenant) is None:
+            raise ConfigurationInvalid(
+                "the tenant's name may hold letters, digits, dot, hyphen and underscore, 63 at most",
+                remedy="Correct the tenant's name in the settings.",
+            )
+        self._tenant = tenant
+
+    def integration(self, name: str) -> Key:
+        return Key(self._of("integrations"), name)
+
+    def snapshot(self, side: str, snapshot_id: str) -> Key:
+        return Key(self._of("snapshots", side), f"header#{text(snapshot_id)}")
+
+    def latest_snapshot(self, side: str) -> Key:
+        return Key(self._of("snapshots", side), "latest")
+
+    def content_part(self, address: str, number: int) -> Key:
+        return Key(self._of("content", address), f"part#{number:06d}")
+
+    def temporary_part(self, address: str, number: int) -> Key:
+        return Key(self._of("temporary", address), f"part#{number:06d}")
+
+    def accounts(self) -> Prefix:
+        return Prefix(self._of("accounts"), "")
+
+    def account(self, vendor_id: str) -> Key:
+        return Key(self._of("accounts"), text(vendor_id) or _BELOW_ANY_TEXT)
+
+    def accounts_in_state(self, state: str) -> Prefix:
+        return Prefix(self._of("accounts", state), "")
+
+    def account_in_state(self, state: str, name: str, vendor_id: str) -> IndexKey:
+        """Ordered by name without regard to case; accounts of one name by id."""
+        shown = text(name.casefold(), longest_bytes=_LONGEST_TEXT_BYTES // 2)
+        mine = text(vendor_id, longest_bytes=_LONGEST_TEXT_BYTES // 2)
+        return IndexKey(self._of("accounts", state), f"{shown}{_BELOW_ANY_TEXT}{mine}")
+
+    def services(self) -> Prefix:
+        return Prefix(self._of("services"), "")
+
+    def service(self, service_id: str) -> Key:
+        return Key(self._of("services"), text(service_id) or _BELOW_ANY_TEXT)
+
+    def run(self, run_id: str) -> Key:
+        return Key(self._of("runs"), f"run#{text(run_id)}")
+
+    def runs_by_time(self) -> Prefix:
+        return Prefix(self._of("runs"), "started#")
+
+    def run_by_time(self, started_at: datetime, run_id: str) -> Key:
+        return Key(self._of("runs"), f"started#{moment(started_at)}#{text(run_id)}")
+
+    def unfinished_run(self) -> Key:
+        return Key(self._of("runs"), "unfinished")
+
+    def comparison(self, period: str) -> Key:
+        return Key(self._of("comparison", text(period)), "header")
+
+    def rows(self, generation: str) -> Prefix:
+        return Prefix(self._of("rows", generation), "row#")
+
+    def row(self, generation: str, number: int) -> Key:
+        return Key(self._of("rows", generation), f"row#{number:08d}")
+
+    def plan(self, plan_id: str) -> Key:
+        return Key(self._of("plan", text(plan_id)), "header")
+
+    def plan_results(self, plan_id: str, round_number: int) -> Prefix:
+        return Prefix(self._of("plan", text(plan_id)), f"result#{round_number:06d}#")
+
+    def plan_result(self, plan_id: str, round_number: int, change_id: str) -> Key:
+        return Key(self._of("plan", text(plan_id)), f"result#{round_number:06d}#{text(change_id)}")
+
+    def plan_intents(self, plan_id: str) -> Prefix:
+        return Prefix(self._of("plan", text(plan_id)), "intent#")
+
+    def plan_intent(self, plan_id: str, change_id: str) -> Key:
+        return Key(self._of("plan", text(plan_id)), f"intent#{text(change_id)}")
+
+    def plans_by_time(self) -> Prefix:
+        return Prefix(self._of("plans"), "created#")
+
+    def plan_by_time(self, created_at: datetime, plan_id: str) -> Key:
+        return Key(self._of("plans"), f"created#{moment(created_at)}#{text(plan_id)}")
+
+    def current_plan(self, period: str) -> Key:
+        return Key(self._of("plans"), f"current#{text(period)}")
+
+    def history(self) -> Prefix:
+        return Prefix(self._of("history"), "")
+
+    def event(self, number: int) -> Key:
+        return Key(self._of("history"), f"{number:012d}")
+
+    def history_head(self) -> Key:
+        return Key(self._of("history-head"), "head")
+
+    def lease(self, name: str) -> Key:
+        return Key(self._of("lease", text(name)), "lease")
+
+    def checkpoint(self, side: str, run_id: str) -> Key:
+        return Key(self._of("checkpoint", side, text(run_id)), "checkpoint")
+
+    def claim(self, key: str) -> Key:
+        return Key(self._of("idempotency", text(key)), "claim")
+
+    def _of(self, *parts: str) -> str:
+        return "#".join((self._tenant, *parts))
+
+
+def moment(at: datetime) -> str:
+    """A time that sorts as text: always UTC, always six digits of microseconds."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def text(value: str, *, longest_bytes: int = _LONGEST_TEXT_BYTES) -> str:
+    """Outside text as a key can hold it: one form for each value, in the value's own order.
+
+    Control characters and lone surrogates, which UTF-8 cannot carry or tools misread, become a mark and four hex
+    digits. What is longer than a key may be is cut and ends in the SHA-256 of the whole.
+    """
+    safe = _UNSAFE.sub(lambda found: f"\ufffd{ord(found.group()):04x}", value)
+    encoded = safe.encode()
+    if len(encoded) <= longest_bytes:
+        return safe
+    digest = hashlib.sha256(encoded).hexdigest()
+    head = encoded[: longest_bytes - len(digest)].decode("utf-8", errors="ignore")
+    return f"{head}{digest}"
