@@ -1,14 +1,12 @@
-"""Every fault of the simulators, seen from the other end of a real socket."""
+"""The fault board, and every fault of transport and body, seen from the other end of a real socket."""
 
 import gzip
-import json
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +14,7 @@ import pytest
 import requests
 
 from local.simulators import ConnectWiseSimulator, MimecastSimulator, World, demo_world, running
-from local.simulators.credentials import MIMECAST_CLIENT_ID, MIMECAST_CLIENT_SECRET, connectwise_headers
+from local.simulators.credentials import connectwise_headers
 from local.simulators.faults import KINDS, FaultBoard
 
 LINE = 88432
@@ -87,9 +85,9 @@ def test_a_fault_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
         FaultBoard().add(**wrong)
 
 
-def test_every_kind_is_exercised_in_this_file() -> None:
-    with open(__file__, encoding="utf-8") as file:
-        text = file.read()
+def test_every_kind_is_exercised_by_a_test() -> None:
+    here = Path(__file__)
+    text = here.read_text() + here.with_name("test_simulators_vendor_faults.py").read_text()
     missing = [kind for kind in KINDS if f'"{kind}"' not in text]
     assert missing == []
 
@@ -300,236 +298,6 @@ def test_a_missing_field(mimecast: MimecastSimulator) -> None:
     mimecast.faults.add("set_field", field="userCount", remove=True)
     rows = customers(mimecast, pageSize="3").json()["customers"]
     assert all("userCount" not in row for row in rows)
-
-
-# Paging.
-
-
-def test_page_tokens_that_repeat_loop_or_never_end(mimecast: MimecastSimulator) -> None:
-    def next_tokens(kind: str, count: int) -> list[str]:
-        fault = mimecast.faults.add(kind, times=0)
-        tokens = [""]
-        for _ in range(count):
-            body = customers(mimecast, pageSize="10", **({"pageToken": tokens[-1]} if tokens[-1] else {})).json()
-            tokens.append(body["meta"]["pagination"]["next"])
-        assert fault.fired == count
-        mimecast.faults.clear()
-        return tokens[1:]
-
-    assert len(set(next_tokens("repeated_token", 4))) == 1
-    first, second, third, fourth = next_tokens("token_loop", 4)
-    assert (first, second) == (third, fourth)
-    assert first != second
-    assert len(set(next_tokens("endless_tokens", 12))) == 12
-
-
-def test_a_page_sent_twice_and_a_total_that_disagrees(mimecast: MimecastSimulator) -> None:
-    first = customers(mimecast, pageSize="10").json()
-    mimecast.faults.add("duplicate_page", query="pageToken")
-    mimecast.faults.add("total_disagrees", difference=-2, query="pageToken")
-    again = customers(mimecast, pageSize="10", pageToken=first["meta"]["pagination"]["next"]).json()
-    assert again["customers"] == first["customers"]
-    assert again["meta"]["pagination"]["totalCount"] == first["meta"]["pagination"]["totalCount"] - 2
-
-
-def test_the_same_of_connectwise(psa: ConnectWiseSimulator) -> None:
-    def page(page_id: int) -> tuple[list[int], int]:
-        headers = connectwise_headers() | {"pagination-type": "forward-only"}
-        url = f"{psa.url}/v2025_1/apis/3.0/company/companies"
-        reply = requests.get(url, params={"pageSize": 20, "pageId": page_id}, headers=headers, timeout=5)
-        following = urlsplit(reply.links["next"]["url"]).query.rsplit("=", 1)[1]
-        return [row["id"] for row in reply.json()], int(following)
-
-    rows, following = page(0)
-    for kind, expected_rows, expected_next in (
-        ("duplicate_page", rows, rows[-1] + 20),
-        ("page_ignored", rows, rows[-1]),
-        ("repeated_token", None, rows[-1]),
-        ("token_loop", None, 0),
-    ):
-        psa.faults.add(kind)
-        got, offered = page(following)
-        assert expected_rows is None or got == expected_rows, kind
-        assert offered == expected_next, kind
-    psa.faults.add("endless_tokens", times=0)
-    page_id = following
-    for _ in range(10):
-        got, after = page(page_id)
-        assert len(got) == 20
-        assert after > page_id
-        page_id = after
-
-
-def test_a_count_that_disagrees(psa: ConnectWiseSimulator) -> None:
-    psa.faults.add("total_disagrees", difference=3)
-    url = f"{psa.url}/v2025_1/apis/3.0/company/companies/count"
-    reply = requests.get(url, headers=connectwise_headers(), timeout=5)
-    assert reply.json() == {"count": len(psa.world.companies) + 3}
-
-
-# The vendors' own.
-
-
-def test_an_ignored_account_switch(mimecast: MimecastSimulator) -> None:
-    mimecast.faults.add("ignored_account_switch", path="/api/account/get-account")
-    headers = {"Authorization": f"Bearer {mimecast.issue_token()}", "x-mc-accountcode": "CSIM10B202"}
-    codes = [
-        requests.post(f"{mimecast.url}/api/account/get-account", json={}, headers=headers, timeout=5).json()
-        for _ in range(2)
-    ]
-    assert [one["data"][0]["accountCode"] for one in codes] == ["CSIM00A001", "CSIM10B202"]
-
-
-def test_a_token_without_a_lifetime_or_already_expired(mimecast: MimecastSimulator) -> None:
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": MIMECAST_CLIENT_ID,
-        "client_secret": MIMECAST_CLIENT_SECRET,
-    }
-    mimecast.faults.add("token_reply")
-    assert "expires_in" not in requests.post(f"{mimecast.url}/oauth/token", data=form, timeout=5).json()
-    mimecast.faults.add("token_reply", expires_in=-5)
-    expired = requests.post(f"{mimecast.url}/oauth/token", data=form, timeout=5).json()
-    assert expired["expires_in"] == -5
-    headers = {"Authorization": f"Bearer {expired['access_token']}"}
-    reply = requests.get(f"{mimecast.url}{CUSTOMERS}", headers=headers, timeout=5)
-    assert reply.json()["fail"][0]["code"] == "token_expired"
-
-
-def test_a_clamped_quantity(psa: ConnectWiseSimulator) -> None:
-    psa.faults.add("clamped_quantity", maximum=40)
-    reply = patch(psa)
-    assert (reply.status_code, reply.json()["quantity"], line(psa).json()["quantity"]) == (200, 40.0, 40.0)
-
-
-def test_a_false_success(psa: ConnectWiseSimulator) -> None:
-    before = line(psa).json()
-    psa.faults.add("false_success", method="PATCH")
-    assert patch(psa).json() == line(psa).json() == before
-    assert [write.committed for write in psa.world.writes] == [False]
-
-
-@pytest.mark.parametrize("reset", [False, True])
-def test_a_patch_that_never_arrived_and_one_whose_answer_is_lost(psa: ConnectWiseSimulator, reset: bool) -> None:
-    before = line(psa).json()["quantity"]
-    psa.faults.add("drop_before_commit", method="PATCH", reset=reset)
-    with pytest.raises(requests.exceptions.ConnectionError):
-        patch(psa)
-    assert line(psa).json()["quantity"] == before
-    psa.faults.add("drop_after_commit", method="PATCH", reset=reset)
-    with pytest.raises(requests.exceptions.ConnectionError):
-        patch(psa)
-    assert line(psa).json()["quantity"] == 47.0
-    assert [(write.status, write.committed) for write in psa.world.writes] == [(0, False), (0, True)]
-
-
-def test_a_patch_that_is_done_and_answered_500(psa: ConnectWiseSimulator) -> None:
-    psa.faults.add("error_after_commit", method="PATCH")
-    assert patch(psa).status_code == 500
-    assert line(psa).json()["quantity"] == 47.0
-    assert [(write.status, write.committed) for write in psa.world.writes] == [(500, True)]
-
-
-def test_a_line_that_a_person_moves_in_between(psa: ConnectWiseSimulator) -> None:
-    first = line(psa).json()
-    psa.faults.add("moved_line", method="GET", quantity=61)
-    second = line(psa).json()
-    assert (second["quantity"], second["_info"]["updatedBy"]) == (61.0, "jsmith")
-    psa.faults.add("moved_line", method="GET", touch_only=True)
-    third = line(psa).json()
-    assert third["quantity"] == 61.0
-    stamps = [one["_info"]["lastUpdated"] for one in (first, second, third)]
-    assert stamps == sorted(set(stamps))
-    assert psa.world.writes == []
-
-
-# The control routes.
-
-
-def test_faults_counts_and_edits_over_http(psa: ConnectWiseSimulator) -> None:
-    control = f"{psa.url}/_control"
-    order = {"kind": "status", "method": "GET", "path": "*/additions/*", "nth": 2, "times": 1, "status": 503}
-    assert requests.post(f"{control}/faults", json=order, timeout=5).status_code == 201
-    assert [line(psa).status_code for _ in range(3)] == [200, 503, 200]
-    (fault,) = requests.get(f"{control}/faults", timeout=5).json()
-    assert (fault["seen"], fault["fired"], fault["options"]) == (3, 1, {"status": 503})
-    assert requests.delete(f"{control}/faults", timeout=5).status_code == 204
-    assert requests.get(f"{control}/faults", timeout=5).json() == []
-
-    counts = requests.get(f"{control}/requests", timeout=5).json()
-    assert counts["by_route"]["GET /finance/agreements/{id}/additions/{id}"] == 2
-    assert counts["by_status"] == {"200": 2, "503": 1}
-    assert counts["total"] == 3
-    assert "entries" not in requests.get(f"{control}/requests?entries=no", timeout=5).json()
-
-    edit = {"operation": "edit_addition", "id": LINE, "quantity": 5}
-    assert requests.post(f"{control}/state", json=edit, timeout=5).status_code == 204
-    assert line(psa).json()["quantity"] == 5.0
-    state = requests.get(f"{control}/state", timeout=5).json()
-    assert state["additions"][str(LINE)]["updated_by"] == "jsmith"
-
-
-def test_control_routes_refuse_nonsense(psa: ConnectWiseSimulator) -> None:
-    control = f"{psa.url}/_control"
-    for path, body in (
-        ("faults", {"kind": "nonsense"}),
-        ("state", {"operation": "nonsense"}),
-        ("state", {"operation": "edit_addition", "id": 1, "quantity": 5}),
-        ("state", {"operation": "edit_addition", "id": LINE, "quantity": "many"}),
-        ("state", {"operation": "edit_addition", "id": LINE, "colour": "red"}),
-        ("settings", {"nonsense": 1}),
-        ("settings", {"limit_per_minute": "many"}),
-    ):
-        assert requests.post(f"{control}/{path}", json=body, timeout=5).status_code == 400, (path, body)
-    assert requests.get(f"{control}/nonsense", timeout=5).status_code == 404
-
-
-def test_settings_are_turned_over_http(mimecast: MimecastSimulator) -> None:
-    control = f"{mimecast.url}/_control"
-    changed = requests.post(
-        f"{control}/settings", json={"on_behalf": ["body"], "latency_seconds": 0.15}, timeout=5
-    ).json()
-    assert (changed["on_behalf"], changed["latency_seconds"]) == (["body"], 0.15)
-    assert mimecast.on_behalf == frozenset({"body"})
-    started = time.monotonic()
-    assert customers(mimecast).status_code == 200
-    assert time.monotonic() - started >= 0.15
-    token = mimecast.issue_token()
-    assert requests.post(f"{control}/state", json={"operation": "expire_tokens"}, timeout=5).status_code == 204
-    reply = requests.get(f"{mimecast.url}{CUSTOMERS}", headers={"Authorization": f"Bearer {token}"}, timeout=5)
-    assert reply.status_code == 401
-
-
-def test_the_widest_concurrency_is_counted(psa: ConnectWiseSimulator) -> None:
-    psa.latency_seconds = 0.2
-    with ThreadPoolExecutor(4) as pool:
-        statuses = [reply.status_code for reply in pool.map(lambda _: line(psa), range(4))]
-    assert statuses == [200] * 4
-    assert psa.requests.max_concurrent == 4
-    psa.requests.clear()
-    assert (psa.requests.max_concurrent, psa.requests.total) == (0, 0)
-
-
-@pytest.mark.parametrize("where", ["answer", "finish"])
-def test_a_bug_of_the_simulator_fails_the_test_that_met_it(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    def broken(*_arguments: object) -> None:
-        raise ZeroDivisionError
-
-    def meet_it() -> None:
-        with running(ConnectWiseSimulator(demo_world())) as psa, suppress(requests.exceptions.ConnectionError):
-            monkeypatch.setattr(psa, where, broken)
-            line(psa)
-
-    with pytest.raises(ExceptionGroup, match="the ConnectWise simulator failed"):
-        meet_it()
-
-
-def test_the_log_keeps_no_secret(mimecast: MimecastSimulator) -> None:
-    token = mimecast.issue_token()
-    requests.get(f"{mimecast.url}{CUSTOMERS}", headers={"Authorization": f"Bearer {token}"}, timeout=5)
-    text = json.dumps(mimecast.requests.as_json())
-    assert token not in text
-    assert mimecast.requests.entries[0].authorized is True
 
 
 def _read_raw(simulator: ConnectWiseSimulator) -> tuple[str, bytes]:
