@@ -49,9 +49,11 @@ class LegsView:
             self.counts[count.account_id].append(count)
         self.listed = {account.id for account in legs.vendor.accounts} | set(self.counts)
         self.entries = _all_entries(legs.accounts, legs.vendor, self.listed)
+        # Several services may be billed as one product: the first with a price speaks for it.
+        by_price = sorted(legs.services, key=lambda entry: (entry.catalog_price is None, entry.service_id))
         self.products = {
             entry.product_id: entry
-            for entry in sorted(legs.services, key=lambda entry: entry.service_id, reverse=True)
+            for entry in reversed(by_price)
             if entry.state is MappingState.MAPPED and entry.product_id is not None
         }
         self.lines: dict[Pair, list[Line]] = defaultdict(list)

@@ -268,8 +268,11 @@ def _not_sold(view: LegsView, gathered: _Gathered) -> Iterator[Row]:
             )
         owner = owners[0] if len(owners) == 1 else None
         billing = view.billing(pair)
+        verdict = Verdict.NOT_SOLD
+        if isinstance(billing.count, Known) and billing.count.seats == 0:
+            verdict, reason = Verdict.IN_LINE, "the line bills no seats and the vendor's agreements hold none"
         reasons = (reason, *waiting, *billing.reasons)
-        yield _row(view, (), Verdict.NOT_SOLD, reasons, entry=owner, pair=pair, billing=billing)
+        yield _row(view, (), verdict, reasons, entry=owner, pair=pair, billing=billing)
 
 
 def _row(
