@@ -18,6 +18,7 @@ from trueup.domain.errors import StateUnavailable
 PIECE_BYTES = 350 * 1024
 _READ_AT_ONCE = 16
 _PARTS = "parts_total"
+_APART = "content_address"
 
 
 class Contents:
@@ -75,3 +76,23 @@ class Contents:
         if self._expiry is None:
             return self._table.keys.content_part(address, number)
         return self._table.keys.temporary_part(address, number)
+
+
+class Expiring:
+    """Bytes that belong to one item and are kept until a time: in the item, or beside it when they are large."""
+
+    def __init__(self, table: DynamoDbTable) -> None:
+        self._table = table
+
+    def attributes(self, content: bytes, *, expires_at_epoch_seconds: int) -> dict[str, str | int | bytes]:
+        """What the item has to hold; stores what does not fit."""
+        packed = records.pack(content)
+        if len(packed) <= PIECE_BYTES:
+            return {CONTENT: packed, EXPIRY: expires_at_epoch_seconds}
+        apart = Contents(self._table, expires_at_epoch_seconds=expires_at_epoch_seconds)
+        return {_APART: apart.put(content), EXPIRY: expires_at_epoch_seconds}
+
+    def content(self, item: StoredItem) -> bytes:
+        if CONTENT in item:
+            return records.unpack(item[CONTENT])
+        return Contents(self._table, expires_at_epoch_seconds=item[EXPIRY]).get(item[_APART])

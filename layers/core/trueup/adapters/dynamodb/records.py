@@ -70,6 +70,25 @@ class PlanHeader:
     round: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who has a lease until when; no owner when it was given back. ``fence`` only grows."""
+
+    owner: str
+    fence: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One Idempotency-Key: nobody else may answer it until ``busy_until``, and it is remembered until ``until``."""
+
+    fingerprint: str
+    busy_until: datetime
+    until: datetime
+    answered: bool = False
+
+
 class Codec[Value]:
     """One kind of record."""
 
@@ -149,3 +168,5 @@ PLAN = Codec[PlanHeader]("plan", PlanHeader)
 CHANGES = Codec[tuple[Change, ...]]("changes", tuple[Change, ...])
 RESULT = Codec[ChangeResult]("change result", ChangeResult)
 EVENT = Codec[AuditEvent]("event", AuditEvent)
+LEASE = Codec[Lease]("lease", Lease)
+CLAIM = Codec[Claim]("claim", Claim)

@@ -1,0 +1,1 @@
+"""State on one DynamoDB table; ``state.open_state`` is the door."""

@@ -1,0 +1,44 @@
+"""Opens the state of one tenant on the table. Must not: hold a client of its own; it is given one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trueup.adapters.dynamodb.accounts import DynamoDbAccounts, DynamoDbServices
+from trueup.adapters.dynamodb.coordination import DynamoDbCheckpoints, DynamoDbIdempotency, DynamoDbLeases
+from trueup.adapters.dynamodb.history import DynamoDbHistory
+from trueup.adapters.dynamodb.integrations import DynamoDbIntegrations
+from trueup.adapters.dynamodb.plans import DynamoDbPlans
+from trueup.adapters.dynamodb.reconciliations import DynamoDbReconciliations
+from trueup.adapters.dynamodb.runs import DynamoDbRuns
+from trueup.adapters.dynamodb.snapshots import DynamoDbSnapshots
+from trueup.adapters.dynamodb.table import DynamoDbTable
+from trueup.ports.clock import Clock
+from trueup.ports.state_bundle import State
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+
+def open_state(client: DynamoDBClient, *, table_name: str, tenant: str, clock: Clock) -> State:
+    """Every store of that tenant. Raises ConfigurationInvalid for a tenant's name that a key cannot hold."""
+    return state_on(DynamoDbTable(client, table_name, tenant, clock))
+
+
+def state_on(table: DynamoDbTable) -> State:
+    """Every store on that table."""
+    plans = DynamoDbPlans(table)
+    return State(
+        integrations=DynamoDbIntegrations(table),
+        snapshots=DynamoDbSnapshots(table),
+        accounts=DynamoDbAccounts(table),
+        services=DynamoDbServices(table),
+        runs=DynamoDbRuns(table),
+        reconciliations=DynamoDbReconciliations(table),
+        plans=plans,
+        plan_index=plans,
+        history=DynamoDbHistory(table),
+        leases=DynamoDbLeases(table),
+        checkpoints=DynamoDbCheckpoints(table),
+        idempotency=DynamoDbIdempotency(table),
+    )
