@@ -189,6 +189,7 @@ CATALOG = Scene(
         ("R&D + 100%", ["ARCHIVE"]),
         ('19" rack', ["QUOTE"]),
         ('" or id>0 or identifier="', []),
+        ("MIME*S1", []),
         ("no such thing", []),
     ],
 )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local.simulators import connectwise as simulator_module
 from local.simulators.demo_clients import CRLF_NAME, RTL_NAME
@@ -24,6 +27,8 @@ from tests.adapters.connectwise.connected import (
     read_all,
 )
 from tests.contracts.psa_subjects import Scene, a_line, an_account, an_agreement, world_of
+from trueup.adapters.connectwise import reading
+from trueup.adapters.connectwise.paging import PAGES_MAXIMUM, NextLink, Position
 from trueup.domain.billing import AgreementState
 from trueup.domain.errors import (
     RateLimited,
@@ -35,6 +40,7 @@ from trueup.domain.errors import (
     VendorUnavailable,
 )
 
+ADDITION_RECORD = {"product": {"id": 560, "identifier": "MIME-EMAIL-S1"}, "quantity": 1, "billCustomer": "Billable"}
 COMPANIES = "/company/companies"
 AGREEMENTS = "/finance/agreements"
 ADDITIONS = "/finance/agreements/*/additions"
@@ -151,6 +157,40 @@ def test_an_id_that_comes_twice_on_a_page_is_incomplete() -> None:
             site.psa.read_page(None)
 
 
+def test_an_addition_that_comes_on_two_pages_is_incomplete() -> None:
+    with connected() as site:
+        rows = [{**ADDITION_RECORD, "id": number} for number in (1, 2, 3)]
+        for query, page in (("pageSize=1000", rows[:2]), ("pageId=2", rows[1:])):
+            link = f'<{site.simulator.url}/x?pageId={page[-1]["id"]}>; rel="next"'
+            # Each fault hits one request: the first page takes the first, the page after it the second.
+            site.simulator.faults.add("raw", path=ADDITIONS, query=query, body=json.dumps(page), headers={"Link": link})
+        with pytest.raises(ReadIncomplete, match="two pages"):
+            read_all(site.psa)
+
+
+def test_a_link_back_to_its_own_page_ends_the_read_at_once() -> None:
+    with pytest.raises(ReadIncomplete, match="back to itself"):
+        Position("companies", page=2, page_id="7").after([8, 9], NextLink("7", None), listing=reading.COMPANIES)
+
+
+def test_a_read_that_has_run_over_the_page_cap_is_incomplete() -> None:
+    position = Position("companies", page=PAGES_MAXIMUM, page_id="7")
+    with pytest.raises(ReadIncomplete, match="not ended"):
+        position.after([8, 9], NextLink("9", None), listing=reading.COMPANIES)
+
+
+@given(
+    page=st.integers(1, 99_999),
+    seen=st.integers(0, 999_999_999),
+    total=st.none() | st.integers(0, 999_999_999),
+    marks=st.integers(0, 2_000).map(lambda pages: "aB3_-z" * pages),
+    page_id=st.from_regex(r"[A-Za-z0-9._~=+/-]{0,200}", fullmatch=True),
+)
+def test_a_cursor_names_its_position(page: int, seen: int, total: int | None, marks: str, page_id: str) -> None:
+    position = Position("companies", page, seen, total, marks, page_id)
+    assert Position.of(position.cursor(), phases=("companies",)) == position
+
+
 @pytest.mark.parametrize(
     ("link", "error"),
     [
@@ -241,6 +281,17 @@ def test_only_200_is_a_list(status: int) -> None:
 # Records.
 
 
+@pytest.mark.parametrize(("path", "field"), [(AGREEMENTS, "type"), (ADDITIONS, "_info"), (COMPANIES, "status")])
+@pytest.mark.parametrize("change", [{"remove": True}, {"raw": "null"}], ids=["missing", "null"])
+def test_what_is_only_shown_may_be_missing(path: str, field: str, change: dict[str, Any]) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=path, times=0, field=field, **change)
+        whole = read_all(site.psa)
+    assert (len(whole.accounts), len(whole.agreements), len(whole.lines)) == (1, 1, 1)
+    expected = {"type": whole.agreements[0].type_name, "_info": whole.lines[0].version}
+    assert expected.get(field, whole.accounts[0].status_text) == ""
+
+
 def test_unknown_fields_are_ignored() -> None:
     with connected() as site:
         site.simulator.faults.add("unknown_fields", method="GET", times=0)
@@ -255,7 +306,6 @@ def test_unknown_fields_are_ignored() -> None:
         (COMPANIES, "name"),
         (COMPANIES, "identifier"),
         (AGREEMENTS, "company"),
-        (AGREEMENTS, "type"),
         (ADDITIONS, "quantity"),
         (ADDITIONS, "product"),
         (ADDITIONS, "billCustomer"),

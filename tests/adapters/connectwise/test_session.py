@@ -70,6 +70,15 @@ def test_a_codebase_that_answers_nothing_falls_back_to_the_router_path() -> None
     assert paths == {"login", "v4_6_release"}
 
 
+def test_an_upgrade_to_a_codebase_that_answers_nothing_falls_back_too() -> None:
+    with connected() as site:
+        cursor = site.psa.read_page(None).next_cursor
+        site.simulator.codebase = "v2025_9/"
+        site.simulator.faults.add("raw", path=COMPANY_INFO, times=0, body=info("v1999_1/"))
+        assert len(site.psa.read_page(cursor).lines) == 1
+        assert site.simulator.requests.entries[-1].path.startswith("/v4_6_release/")
+
+
 @pytest.mark.parametrize("body", ["null", info(""), info(None)])
 def test_a_site_that_names_no_codebase_is_called_on_the_router_path(body: str) -> None:
     with connected() as site:

@@ -177,7 +177,7 @@ class CompanyWire(RecordWire):
 
 class AgreementWire(RecordWire):
     name: Text
-    type: _NamedReference
+    type: _NamedReference | None = None
     company: _CompanyReference
     startDate: Day = None
     endDate: Day = None
@@ -204,7 +204,7 @@ class AgreementWire(RecordWire):
             id=AgreementId(str(self.id)),
             account_id=PsaAccountId(str(self.company.id)),
             name=self.name,
-            type_name=self.type.name,
+            type_name=self.type.name if self.type else "",
             state=state,
             starts_on=self.startDate,
             ends_on=min(ends) if ends else None,
@@ -225,7 +225,7 @@ class AdditionWire(RecordWire):
     cancelledDate: Day = None
     description: OptionalText = ""
     agreementId: StrictInt | None = None
-    info: _Info = Field(default=_Info(), alias="_info")
+    info: _Info | None = Field(default=None, alias="_info")
 
     def line(self, agreement: Agreement) -> Line:
         return Line(
@@ -236,7 +236,7 @@ class AdditionWire(RecordWire):
             product_code=self.product.identifier,
             description=self.description,
             quantity=self.quantity,
-            version=self.info.lastUpdated,
+            version=self.info.lastUpdated if self.info else "",
             less_included=self.lessIncluded or Decimal(0),
             unit_price=self.unitPrice,
             unit_cost=self.unitCost,
