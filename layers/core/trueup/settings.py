@@ -35,6 +35,7 @@ class Settings:
     role_claim: str
     roles_are_checked: bool
     monthly_run_function: str
+    monthly_run_day: int
     vault_directory: str
     cursor_key: bytes
 
@@ -58,8 +59,9 @@ class Settings:
             role_claim=environment.get("TRUEUP_ROLE_CLAIM") or "cognito:groups",
             roles_are_checked=_flag(environment, "TRUEUP_ROLES_ARE_CHECKED", default=True),
             monthly_run_function=environment.get("TRUEUP_MONTHLY_RUN_FUNCTION") or "",
+            monthly_run_day=int(_number(environment, "TRUEUP_MONTHLY_RUN_DAY", Decimal(1))),
             vault_directory=environment.get("TRUEUP_VAULT_DIRECTORY") or "",
-            cursor_key=f"trueup-cursor:{tenant}:{_text(environment, 'TRUEUP_TABLE')}".encode(),
+            cursor_key=f"{tenant} {environment.get('TRUEUP_CURSOR_KEY') or 'one machine'}".encode(),
         )
 
 

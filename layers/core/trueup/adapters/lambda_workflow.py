@@ -31,7 +31,9 @@ class LambdaWorkflow:
 
     def apply(self, plan_id: str, checksum: str, actor: str, *, attempt: int) -> None:
         """See Workflow.apply. An execution's name can be used once, so a try after a failure needs one of its own."""
-        self._invoke(f"apply-{plan_id}-{checksum[:8]}-{attempt}", {"plan_id": plan_id, "checksum": checksum, "actor": actor})
+        self._invoke(
+            f"apply-{plan_id}-{checksum[:8]}-{attempt}", {"plan_id": plan_id, "checksum": checksum, "actor": actor}
+        )
 
     def go_on(self, callback_id: str, checksum: str, actor: str) -> None:
         """See Workflow.go_on. Raises PlanNotReady when that wait is over."""

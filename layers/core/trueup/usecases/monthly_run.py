@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from trueup.domain.audit import Audit
 from trueup.domain.errors import LeaseHeld, TrueupError
 from trueup.domain.integrations import Side
-from trueup.domain.periods import Period
+from trueup.domain.periods import Period, local_day
 from trueup.domain.plan import Plan, PlanState
 from trueup.domain.runs import Run, RunState, SideProgress, Step
 from trueup.ports.clock import Clock
@@ -116,3 +116,17 @@ def fail_run(run_id: str, trouble: TrueupError, *, runs: Runs, clock: Clock) -> 
         ended_at=now,
     )
     return runs.save(failed, audit)
+
+
+def days_overdue(*, active: bool, run_day: int, time_zone: ZoneInfo, runs: Runs, clock: Clock) -> int:
+    """Days since this month's run was due and none was begun that did not fail; 0 when it is not due or was begun.
+
+    Nothing is overdue before the mapping is finished (``active``), for then the schedule has nothing to run on.
+    """
+    if not active:
+        return 0
+    today = local_day(clock.now(), time_zone)
+    period = str(Period(today.year, today.month))
+    if any(run.period == period and run.state is not RunState.FAILED for run in runs.latest(100)):
+        return 0
+    return max(0, today.day - run_day)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from trueup.domain.audit import Audit
-from trueup.domain.errors import NotAllowed
-from trueup.domain.plan import Plan, Release
+from trueup.domain.errors import NotAllowed, PlanNotReady
+from trueup.domain.plan import Plan, PlanState, Release
 from trueup.ports.clock import Clock
-from trueup.ports.state import Plans
+from trueup.ports.state import Plans, Runs
+from trueup.ports.workflow import Workflow
 from trueup.usecases.mapping import require_reason
 
 
@@ -67,3 +68,23 @@ def approve_plan(
             run_id=plan.run_id,
         ),
     )
+
+
+def ask_to_apply(plan_id: str, *, checksum: str, actor: str, plans: Plans, runs: Runs, workflow: Workflow) -> Plan:
+    """Have an approved plan applied by the workflow: by the run that waits for it, or by one of its own.
+
+    Raises NotFound, ChecksumMismatch, PlanNotReady.
+    """
+    plan = plans.get(plan_id)
+    plan.require_approved(checksum)
+    if plan.state is PlanState.APPLIED:
+        return plan
+    run = runs.get(plan.run_id)
+    if run.callback_id and run.plan_id == plan_id:
+        try:
+            workflow.go_on(run.callback_id, checksum, actor)
+        except PlanNotReady:
+            workflow.apply(plan_id, checksum, actor, attempt=plan.version)
+    else:
+        workflow.apply(plan_id, checksum, actor, attempt=plan.version)
+    return plan

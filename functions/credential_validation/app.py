@@ -1,0 +1,52 @@
+"""The door of credential_validation: try the stored credentials once a day, and say when a month's run is overdue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from trueup import bootstrap
+from trueup.api.events import ValidateEvent
+from trueup.domain.integrations import ConnectionState
+from trueup.settings import settings
+from trueup.usecases.credential_validation import validate
+from trueup.usecases.monthly_run import days_overdue
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    order = ValidateEvent.read(event)
+    state, clock = bootstrap.state(), bootstrap.clock()
+    connected = [item for item in state.integrations.all() if item.state is not ConnectionState.NOT_CONNECTED]
+    wanted = [item.name for item in connected if order.name in {None, item.name}]
+    checked = [
+        validate(
+            name,
+            actor=order.trigger,
+            integrations=state.integrations,
+            vault=bootstrap.vault(),
+            connections=bootstrap.connections(),
+            clock=clock,
+        )
+        for name in wanted
+    ]
+    failing = [item.name.value for item in checked if item.cause]
+    overdue = days_overdue(
+        active=any(item.state is ConnectionState.ACTIVE for item in checked or connected),
+        run_day=settings().monthly_run_day,
+        time_zone=settings().time_zone,
+        runs=state.runs,
+        clock=clock,
+    )
+    metrics.add_metric(name="CredentialsFailing", unit=MetricUnit.Count, value=len(failing))
+    metrics.add_metric(name="MonthlyRunOverdueDays", unit=MetricUnit.Count, value=overdue)
+    reply = {"checked": [item.name.value for item in checked], "failing": failing, "monthly_run_overdue_days": overdue}
+    logger.info("credentials checked", extra=reply)
+    return reply

@@ -1,0 +1,53 @@
+"""The door of plan_apply, the only function that may write to the PSA: apply an approved plan by its checksum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from trueup import bootstrap
+from trueup.api.deadlines import stop_at_seconds
+from trueup.api.events import ApplyEvent
+from trueup.api.views import plan_totals_view
+from trueup.domain.errors import RateLimited
+from trueup.domain.periods import Period
+from trueup.settings import settings
+from trueup.usecases.opening import open_psa
+from trueup.usecases.plan_apply import apply_plan
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    order = ApplyEvent.read(event)
+    logger.append_keys(plan_id=order.plan_id)
+    state, clock = bootstrap.state(), bootstrap.clock()
+    done, wait_seconds = False, 0
+    try:
+        done = apply_plan(
+            order.plan_id,
+            checksum=order.checksum,
+            actor=order.actor,
+            owner=context.aws_request_id,
+            period_now=str(Period.at(clock.now(), settings().time_zone)),
+            psa=open_psa(integrations=state.integrations, vault=bootstrap.vault(), connections=bootstrap.connections()),
+            plans=state.plans,
+            plan_index=state.plan_index,
+            leases=state.leases,
+            clock=clock,
+            stop_at_seconds=stop_at_seconds(context, clock),
+        ).is_done
+    except RateLimited as limited:
+        wait_seconds = max(1, round(limited.wait_seconds))
+    totals = plan_totals_view(state.plans.get(order.plan_id))
+    for outcome, count in totals["results"].items():
+        metrics.add_metric(name=f"Changes{outcome.capitalize()}", unit=MetricUnit.Count, value=count)
+    reply = {"done": done, "wait_seconds": wait_seconds, "plan": totals}
+    logger.info("plan applied", extra=reply)
+    return reply

@@ -1,0 +1,88 @@
+"""The events that functions are called with, checked at the door."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from trueup.domain.errors import InputInvalid
+from trueup.domain.integrations import IntegrationName
+
+RunId = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{3,}$")]
+Actor = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Event(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def read[Kind: Event](cls: type[Kind], event: dict[str, Any]) -> Kind:
+        """The event checked. Raises InputInvalid naming the field."""
+        try:
+            return cls.model_validate(event)
+        except ValidationError as bad:
+            first = bad.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "event"
+            raise InputInvalid(f"{field}: {first['msg']}", field=field, remedy="See the files in events/.") from bad
+
+
+class ValidateEvent(Event):
+    """Check one integration, or all that are connected."""
+
+    name: IntegrationName | None = None
+    trigger: Literal["schedule", "person"] = "person"
+
+
+class SyncEvent(Event):
+    """Read one side for a run; call again while ``done`` is false."""
+
+    run_id: RunId
+    actor: Actor
+    accept_drop: bool = False
+
+
+class MatchEvent(Event):
+    run_id: RunId
+
+
+class ReconcileEvent(Event):
+    run_id: RunId
+    actor: Actor
+
+
+class ApplyEvent(Event):
+    """Apply an approved plan; call again while ``done`` is false."""
+
+    plan_id: Annotated[str, Field(min_length=1, max_length=64)]
+    checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    actor: Actor
+
+
+class MonthlyEvent(Event):
+    """One of three: the schedule fired, a run that exists is to be carried out, or an approved plan is to be
+    applied.
+    """
+
+    trigger: Literal["schedule"] | None = None
+    scheduled_time: AwareDatetime | None = None
+    run_id: RunId | None = None
+    plan_id: str | None = None
+    checksum: str | None = None
+    actor: Actor | None = None
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> MonthlyEvent:
+        meanings = (self.trigger is not None, self.run_id is not None, self.plan_id is not None)
+        if sum(meanings) != 1:
+            raise ValueError("give exactly one of trigger, run_id and plan_id")
+        if self.trigger is not None and self.scheduled_time is None:
+            raise ValueError("a schedule gives its scheduled_time")
+        if self.plan_id is not None and (self.checksum is None or self.actor is None):
+            raise ValueError("a plan is applied by its checksum and an actor")
+        return self
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        return None if self.scheduled_time is None else self.scheduled_time.astimezone(UTC)

@@ -1,0 +1,77 @@
+"""Bodies that the API takes. Unknown members are refused, so nothing is assigned that was not meant to be."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+ShortText = Annotated[str, Field(min_length=1, max_length=500)]
+Identifier = Annotated[str, Field(min_length=1, max_length=256)]
+Checksum = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True)
+
+
+class ConnectBody(Body):
+    """A credential and the address it is for. All fields must come every time; none is ever given back."""
+
+    address: Annotated[str, Field(min_length=1, max_length=300)]
+    fields: dict[Annotated[str, Field(max_length=40)], SecretStr]
+
+
+class AccountDecisionBody(Body):
+    """Map to a PSA account, or exclude with a reason. ``version`` is the entry's version that the decision is based
+    on.
+    """
+
+    psa_account_id: Identifier | None = None
+    exclude_reason: ShortText | None = None
+    version: int | None = None
+
+    @model_validator(mode="after")
+    def _one_decision(self) -> AccountDecisionBody:
+        if (self.psa_account_id is None) == (self.exclude_reason is None):
+            raise ValueError("give either psa_account_id or exclude_reason")
+        return self
+
+
+class ServiceDecisionBody(Body):
+    """Map to a product by its Product ID or internal id, or exclude with a reason."""
+
+    product_id: Identifier | None = None
+    exclude_reason: ShortText | None = None
+
+    @model_validator(mode="after")
+    def _one_decision(self) -> ServiceDecisionBody:
+        if (self.product_id is None) == (self.exclude_reason is None):
+            raise ValueError("give either product_id or exclude_reason")
+        return self
+
+
+class BulkDecision(Body):
+    """One row of a bulk edit: an empty ``psa_account_id`` excludes and needs a reason."""
+
+    vendor_account_id: Identifier
+    psa_account_id: Annotated[str, Field(max_length=256)] = ""
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class BulkBody(Body):
+    decisions: Annotated[list[BulkDecision], Field(min_length=1, max_length=5000)]
+
+
+class ReleaseBody(Body):
+    reason: ShortText
+
+
+class ChecksumBody(Body):
+    checksum: Checksum
+
+
+class RunReference(Body):
+    """The run whose reads a plan is proposed on again, for instance after a mapping was corrected."""
+
+    run_id: Identifier

@@ -1,0 +1,114 @@
+"""Connect, check, finish and disconnect the outside systems."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from trueup import bootstrap
+from trueup.api.access import Role
+from trueup.api.inputs import ConnectBody
+from trueup.api.replies import allowed, written
+from trueup.api.views import integration_view, run_view
+from trueup.domain.integrations import IntegrationName
+from trueup.settings import settings
+from trueup.usecases.credential_validation import connect, disconnect, validate
+from trueup.usecases.integrations import finish
+from trueup.usecases.monthly_run import begin_run
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
+
+
+@router.get("/v1/integrations", tags=["integrations"], summary="Every integration and how it stands")
+def list_integrations() -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    return {"items": [integration_view(item) for item in bootstrap.state().integrations.all()], "next_cursor": None}
+
+
+@router.get("/v1/integrations/<name>", tags=["integrations"], summary="One integration; a secret is never in it")
+def get_integration(name: Annotated[IntegrationName, Path()]) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    return integration_view(bootstrap.state().integrations.get(name))
+
+
+@router.put("/v1/integrations/<name>", tags=["integrations"], summary="Try a credential and store it when it works")
+def put_integration(name: Annotated[IntegrationName, Path()], body: Annotated[ConnectBody, Body()]) -> Response[str]:
+    caller = allowed(router, Role.ADMIN)
+    fields = {key: secret.get_secret_value() for key, secret in body.fields.items()}
+    return written(
+        router,
+        caller,
+        lambda: integration_view(
+            connect(
+                name,
+                address=body.address,
+                fields=fields,
+                actor=caller.name,
+                integrations=bootstrap.state().integrations,
+                vault=bootstrap.vault(),
+                connections=bootstrap.connections(),
+                clock=bootstrap.clock(),
+            )
+        ),
+    )
+
+
+@router.delete("/v1/integrations/<name>", tags=["integrations"], summary="Forget the credential; mappings stay")
+def delete_integration(name: Annotated[IntegrationName, Path()]) -> Response[str]:
+    caller = allowed(router, Role.ADMIN)
+    return written(
+        router,
+        caller,
+        lambda: integration_view(
+            disconnect(
+                name,
+                actor=caller.name,
+                integrations=bootstrap.state().integrations,
+                vault=bootstrap.vault(),
+                clock=bootstrap.clock(),
+            )
+        ),
+    )
+
+
+@router.post("/v1/integrations/<name>/authenticate", tags=["integrations"], summary="Try the stored credential now")
+def authenticate_integration(name: Annotated[IntegrationName, Path()]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    return written(
+        router,
+        caller,
+        lambda: integration_view(
+            validate(
+                name,
+                actor=caller.name,
+                integrations=bootstrap.state().integrations,
+                vault=bootstrap.vault(),
+                connections=bootstrap.connections(),
+                clock=bootstrap.clock(),
+            )
+        ),
+    )
+
+
+@router.post("/v1/integrations/<name>/finish", tags=["integrations"], summary="Finish the mapping; a sync starts")
+def finish_integration(name: Annotated[IntegrationName, Path()]) -> Response[str]:
+    """Both sides are finished together: a comparison needs both, whichever of the two is named."""
+    caller = allowed(router, Role.PREPARER)
+
+    def write() -> dict[str, Any]:
+        state = bootstrap.state()
+        done = finish(
+            actor=caller.name,
+            integrations=state.integrations,
+            accounts=state.accounts,
+            services=state.services,
+            clock=bootstrap.clock(),
+        )
+        run = begin_run(actor=caller.name, time_zone=settings().time_zone, runs=state.runs, clock=bootstrap.clock())
+        bootstrap.workflow().start(run.id)
+        return {"items": [integration_view(item) for item in done], "run": run_view(run)}
+
+    return written(router, caller, write, status=202)

@@ -1,0 +1,172 @@
+"""Account and service mappings: list, decide, take back, in bulk and as CSV."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from trueup import bootstrap
+from trueup.api.access import Caller, Role
+from trueup.api.inputs import AccountDecisionBody, BulkBody, ServiceDecisionBody
+from trueup.api.replies import allowed, page_view, position, written
+from trueup.api.run_routes import Cursor, Limit
+from trueup.api.spreadsheets import read_mappings
+from trueup.api.views import account_view, product_view, service_view
+from trueup.domain.accounts import VendorAccountId
+from trueup.domain.errors import VersionConflict
+from trueup.domain.mapping import MappingState
+from trueup.usecases.mapping import (
+    MappingRow,
+    clear_account,
+    exclude_account,
+    exclude_service,
+    import_mappings,
+    map_account,
+    map_service,
+)
+from trueup.usecases.opening import open_psa
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
+
+
+@router.get("/v1/account-mappings", tags=["mappings"], summary="Vendor accounts with their mapping and suggestions")
+def list_accounts(
+    mapping: Annotated[MappingState | None, Query(description="Only accounts in this state")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    name = f"accounts {mapping or ''}"
+    page = bootstrap.state().accounts.page(state=mapping, cursor=position(cursor, list_name=name), limit=limit)
+    return page_view(page, account_view, list_name=name)
+
+
+@router.post("/v1/account-mappings", tags=["mappings"], summary="Many decisions at once: all of them or none")
+def bulk_accounts(body: Annotated[BulkBody, Body()]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    rows = [
+        MappingRow(number, item.vendor_account_id, item.psa_account_id, item.reason)
+        for number, item in enumerate(body.decisions, start=1)
+    ]
+    return written(router, caller, lambda: _import(rows, caller))
+
+
+@router.post("/v1/account-mappings/import", tags=["mappings"], summary="A mapping file (CSV): all rows or none")
+def import_accounts() -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    content = (router.current_event.decoded_body or "").encode()
+    return written(router, caller, lambda: _import(read_mappings(content), caller))
+
+
+@router.get("/v1/account-mappings/<vendor_account_id>", tags=["mappings"], summary="One vendor account")
+def get_account(vendor_account_id: Annotated[str, Path(max_length=256)]) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    return account_view(bootstrap.state().accounts.get(VendorAccountId(unquote(vendor_account_id))))
+
+
+@router.put("/v1/account-mappings/<vendor_account_id>", tags=["mappings"], summary="Map or exclude one account")
+def put_account(
+    vendor_account_id: Annotated[str, Path(max_length=256)], body: Annotated[AccountDecisionBody, Body()]
+) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    vendor_id = unquote(vendor_account_id)
+
+    def write() -> dict[str, Any]:
+        state, clock = bootstrap.state(), bootstrap.clock()
+        _require_version(vendor_id, body.version)
+        if body.psa_account_id is not None:
+            entry = map_account(
+                vendor_id,
+                body.psa_account_id,
+                actor=caller.name,
+                accounts=state.accounts,
+                snapshots=state.snapshots,
+                clock=clock,
+            )
+        else:
+            entry = exclude_account(
+                vendor_id, reason=body.exclude_reason or "", actor=caller.name, accounts=state.accounts, clock=clock
+            )
+        return account_view(entry)
+
+    return written(router, caller, write)
+
+
+@router.delete("/v1/account-mappings/<vendor_account_id>", tags=["mappings"], summary="Take a decision back")
+def delete_account(vendor_account_id: Annotated[str, Path(max_length=256)]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    return written(
+        router,
+        caller,
+        lambda: account_view(
+            clear_account(
+                unquote(vendor_account_id),
+                actor=caller.name,
+                accounts=bootstrap.state().accounts,
+                clock=bootstrap.clock(),
+            )
+        ),
+    )
+
+
+@router.get("/v1/service-mappings", tags=["mappings"], summary="Vendor services with their product")
+def list_services() -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    return {"items": [service_view(entry) for entry in bootstrap.state().services.all()], "next_cursor": None}
+
+
+@router.put("/v1/service-mappings/<service_id>", tags=["mappings"], summary="Map or exclude one service")
+def put_service(
+    service_id: Annotated[str, Path(max_length=256)], body: Annotated[ServiceDecisionBody, Body()]
+) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    name = unquote(service_id)
+
+    def write() -> dict[str, Any]:
+        services, clock = bootstrap.state().services, bootstrap.clock()
+        if body.product_id is not None:
+            psa = open_psa(
+                integrations=bootstrap.state().integrations,
+                vault=bootstrap.vault(),
+                connections=bootstrap.connections(),
+            )
+            entry = map_service(name, body.product_id, actor=caller.name, services=services, psa=psa, clock=clock)
+        else:
+            entry = exclude_service(
+                name, reason=body.exclude_reason or "", actor=caller.name, services=services, clock=clock
+            )
+        return service_view(entry)
+
+    return written(router, caller, write)
+
+
+@router.get("/v1/products", tags=["mappings"], summary="Search the PSA's catalog by Product ID or name")
+def search_products(
+    search: Annotated[str, Query(min_length=1, max_length=100)], limit: Annotated[int, Query(ge=1, le=100)] = 25
+) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    psa = open_psa(
+        integrations=bootstrap.state().integrations, vault=bootstrap.vault(), connections=bootstrap.connections()
+    )
+    return {"items": [product_view(item) for item in psa.search_products(search, limit=limit)], "next_cursor": None}
+
+
+def _import(rows: list[MappingRow], caller: Caller) -> dict[str, Any]:
+    state = bootstrap.state()
+    changed = import_mappings(
+        rows, actor=caller.name, accounts=state.accounts, snapshots=state.snapshots, clock=bootstrap.clock()
+    )
+    return {"rows": len(rows), "changed": changed}
+
+
+def _require_version(vendor_id: str, version: int | None) -> None:
+    """Two people at one row: the second one is told instead of overwriting the first."""
+    if version is None:
+        return
+    entry = bootstrap.state().accounts.get(VendorAccountId(vendor_id))
+    if entry.version != version:
+        raise VersionConflict(f"account {vendor_id} was changed meanwhile; its version is {entry.version}")

@@ -1,0 +1,130 @@
+"""Plans: show, release, approve by checksum, have applied. Nothing here writes to the PSA."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from trueup import bootstrap
+from trueup.api.access import Role
+from trueup.api.inputs import ChecksumBody, ReleaseBody, RunReference
+from trueup.api.replies import allowed, written
+from trueup.api.run_routes import Limit
+from trueup.api.views import View, plan_totals_view, plan_view
+from trueup.domain.plan import Plan
+from trueup.settings import settings
+from trueup.usecases.plans import approve_plan, ask_to_apply, release_change
+from trueup.usecases.reconciliation import reconcile_period
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
+PlanId = Annotated[str, Path(max_length=64)]
+
+
+@router.get("/v1/plans", tags=["plans"], summary="The newest plans, without their changes")
+def list_plans(limit: Limit = 20) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    return {"items": [_short(plan) for plan in bootstrap.state().plan_index.latest(limit)], "next_cursor": None}
+
+
+@router.post("/v1/plans", tags=["plans"], summary="Propose again on what a run has read, after a mapping was corrected")
+def propose_plan(body: Annotated[RunReference, Body()]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+
+    def write() -> View:
+        state = bootstrap.state()
+        outcome = reconcile_period(
+            period=state.runs.get(body.run_id).period,
+            run_id=body.run_id,
+            actor=caller.name,
+            policy=bootstrap.reconciliation_policy(),
+            snapshots=state.snapshots,
+            accounts=state.accounts,
+            services=state.services,
+            reconciliations=state.reconciliations,
+            plans=state.plans,
+            clock=bootstrap.clock(),
+        )
+        return plan_view(outcome.plan)
+
+    return written(router, caller, write, status=201)
+
+
+@router.get("/v1/plans/<plan_id>", tags=["plans"], summary="One plan with every change, guard and result")
+def get_plan(plan_id: PlanId) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    return plan_view(bootstrap.state().plans.get(plan_id))
+
+
+@router.post("/v1/plans/<plan_id>/changes/<change_id>/release", tags=["plans"], summary="Let a held change go")
+def release(
+    plan_id: PlanId, change_id: Annotated[str, Path(max_length=64)], body: Annotated[ReleaseBody, Body()]
+) -> Response[str]:
+    caller = allowed(router, Role.APPROVER)
+    return written(
+        router,
+        caller,
+        lambda: plan_view(
+            release_change(
+                plan_id,
+                change_id,
+                reason=body.reason,
+                actor=caller.name,
+                plans=bootstrap.state().plans,
+                clock=bootstrap.clock(),
+            )
+        ),
+    )
+
+
+@router.post("/v1/plans/<plan_id>/approve", tags=["plans"], summary="Approve exactly what this checksum is of")
+def approve(plan_id: PlanId, body: Annotated[ChecksumBody, Body()]) -> Response[str]:
+    caller = allowed(router, Role.APPROVER)
+    return written(
+        router,
+        caller,
+        lambda: plan_view(
+            approve_plan(
+                plan_id,
+                checksum=body.checksum,
+                actor=caller.name,
+                two_person_approval=settings().two_person_approval,
+                plans=bootstrap.state().plans,
+                clock=bootstrap.clock(),
+            )
+        ),
+    )
+
+
+@router.post("/v1/plans/<plan_id>/apply", tags=["plans"], summary="Have the approved plan applied")
+def apply(plan_id: PlanId, body: Annotated[ChecksumBody, Body()]) -> Response[str]:
+    caller = allowed(router, Role.APPROVER)
+    state = bootstrap.state()
+    return written(
+        router,
+        caller,
+        lambda: plan_view(
+            ask_to_apply(
+                plan_id,
+                checksum=body.checksum,
+                actor=caller.name,
+                plans=state.plans,
+                runs=state.runs,
+                workflow=bootstrap.workflow(),
+            )
+        ),
+        status=202,
+    )
+
+
+def _short(plan: Plan) -> View:
+    return {
+        "id": plan.id,
+        "checksum": plan.checksum,
+        "state": plan.state.value,
+        "period": plan.period,
+        "run_id": plan.run_id,
+        "totals": plan_totals_view(plan),
+    }

@@ -1,0 +1,108 @@
+"""Start a run, watch it, read what it found."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from trueup import bootstrap
+from trueup.api.access import Role
+from trueup.api.replies import allowed, page_view, position, written
+from trueup.api.spreadsheets import mappings_csv, reconciliation_csv
+from trueup.api.views import event_view, reconciliation_view, row_view, run_view
+from trueup.domain.errors import InputInvalid
+from trueup.domain.periods import Period
+from trueup.domain.verdicts import Verdict
+from trueup.settings import settings
+from trueup.usecases.monthly_run import begin_run
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
+
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
+Cursor = Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")]
+PeriodText = Annotated[str | None, Query(description="Billing month, YYYY-MM; the present one when left out")]
+
+
+def chosen_period(text: str | None) -> str:
+    """The period that was asked for, or the present one. Raises InputInvalid."""
+    return str(Period.parse(text) if text else Period.at(bootstrap.clock().now(), settings().time_zone))
+
+
+@router.post("/v1/runs", tags=["runs"], summary="Start a run, or learn which one runs already")
+def start_run() -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+
+    def write() -> dict[str, Any]:
+        runs = bootstrap.state().runs
+        run = begin_run(actor=caller.name, time_zone=settings().time_zone, runs=runs, clock=bootstrap.clock())
+        bootstrap.workflow().start(run.id)
+        return run_view(run)
+
+    return written(router, caller, write, status=202)
+
+
+@router.get("/v1/runs", tags=["runs"], summary="The newest runs")
+def list_runs(limit: Limit = 20) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    return {"items": [run_view(run) for run in bootstrap.state().runs.latest(limit)], "next_cursor": None}
+
+
+@router.get("/v1/runs/<run_id>", tags=["runs"], summary="One run with its progress")
+def get_run(run_id: Annotated[str, Path(max_length=64)]) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    return run_view(bootstrap.state().runs.get(run_id))
+
+
+@router.get("/v1/reconciliation", tags=["reconciliation"], summary="Rows of a period, most pressing first")
+def list_rows(
+    period: PeriodText = None,
+    verdict: Annotated[Verdict | None, Query(description="Only rows with this verdict")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    chosen = chosen_period(period)
+    name = f"reconciliation {chosen} {verdict or ''}"
+    page = bootstrap.state().reconciliations.page(
+        chosen, verdict=verdict, cursor=position(cursor, list_name=name), limit=limit
+    )
+    return {"period": chosen, **page_view(page, row_view, list_name=name)}
+
+
+@router.get("/v1/history", tags=["history"], summary="What was decided and done, newest first")
+def list_history(cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    page = bootstrap.state().history.page(cursor=position(cursor, list_name="history"), limit=limit)
+    return page_view(page, event_view, list_name="history")
+
+
+@router.get("/v1/exports/<name>", tags=["exports"], summary="reconciliation.csv, reconciliation.json or mappings.csv")
+def export(name: Annotated[str, Path(max_length=64)], period: PeriodText = None) -> Response[Any]:
+    allowed(router, Role.VIEWER)
+    state = bootstrap.state()
+    match name:
+        case "reconciliation.csv":
+            return _file(name, reconciliation_csv(state.reconciliations.get(chosen_period(period))))
+        case "reconciliation.json":
+            found = state.reconciliations.get(chosen_period(period))
+            return Response(status_code=200, content_type="application/json", body=reconciliation_view(found))
+        case "mappings.csv":
+            return _file(name, mappings_csv(state.accounts.all()))
+        case _:
+            raise InputInvalid(
+                "there is no such export",
+                field="name",
+                remedy="Use reconciliation.csv, reconciliation.json or mappings.csv.",
+            )
+
+
+def _file(name: str, content: str) -> Response[Any]:
+    return Response(
+        status_code=200,
+        content_type="text/csv; charset=utf-8",
+        body=content,
+        headers={"content-disposition": f'attachment; filename="{name}"'},
+    )

@@ -1,0 +1,50 @@
+"""What both sync functions answer: done or not, how far, and how long the other side asked to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trueup.api.events import SyncEvent
+from trueup.domain.errors import RateLimited
+from trueup.domain.runs import SideProgress
+from trueup.ports.clock import Clock
+from trueup.ports.state import Runs
+from trueup.usecases.monthly_run import note_progress
+from trueup.usecases.reading import ReadOrder, ReadResult
+
+
+def synced(
+    event: SyncEvent,
+    sync: Callable[[ReadOrder], ReadResult],
+    *,
+    runs: Runs,
+    clock: Clock,
+    stop_at_seconds: float,
+) -> dict[str, Any]:
+    """Read on and say how far it is. A request to wait is an answer, not an error: waiting here would cost money."""
+    seen: list[SideProgress] = []
+    order = ReadOrder(
+        period=runs.get(event.run_id).period,
+        run_id=event.run_id,
+        actor=event.actor,
+        stop_at_seconds=stop_at_seconds,
+        accept_drop=event.accept_drop,
+        on_progress=seen.append,
+    )
+    wait_seconds = 0.0
+    snapshot_id = None
+    try:
+        result = sync(order)
+        seen.append(result.progress)
+        snapshot_id = result.snapshot.id if result.snapshot is not None else None
+    except RateLimited as limited:
+        wait_seconds = max(1.0, limited.wait_seconds)
+    if seen:
+        note_progress(event.run_id, seen[-1], runs=runs, clock=clock)
+    return {
+        "done": snapshot_id is not None,
+        "snapshot_id": snapshot_id,
+        "wait_seconds": round(wait_seconds),
+        "progress": {"pages": seen[-1].pages if seen else 0, "accounts": seen[-1].accounts if seen else 0},
+    }
