@@ -10,7 +10,7 @@ import pytest
 from tests.infrastructure.template_reading import ACCOUNT_SCOPE, TENANT, Grant, functions, grants, resolve, resources
 
 READ_STATE = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
-WRITE_STATE = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem"]
+WRITE_STATE = ["dynamodb:PutItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem"]
 USE_DATA_KEY = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
 EVERYONE = frozenset(functions())
 
@@ -47,7 +47,8 @@ def expected() -> dict[Grant, frozenset[str]]:
     allow(["dynamodb:DeleteItem"], f"{TABLE}/index/by_status", {"portal"})
     allow(USE_DATA_KEY, DATA_KEY, EVERYONE)
 
-    readers_of_mimecast = {"credential_validation", "vendor_sync"}
+    # The portal tries a stored credential when somebody asks for it, and searches the PSA's products.
+    readers_of_mimecast = {"credential_validation", "vendor_sync", "portal"}
     readers_of_connectwise = {"credential_validation", "psa_sync", "plan_apply", "portal"}
     allow(["secretsmanager:GetSecretValue"], MIMECAST_SECRET, readers_of_mimecast)
     allow(["secretsmanager:GetSecretValue"], CONNECTWISE_SECRET, readers_of_connectwise)
@@ -110,6 +111,7 @@ def test_no_function_reaches_another_tenants_resources(capability: str) -> None:
     [
         "dynamodb:DeleteTable",
         "dynamodb:Scan",
+        "dynamodb:UpdateItem",
         "iam:PassRole",
         "kms:ScheduleKeyDeletion",
         "lambda:UpdateFunctionCode",

@@ -5,8 +5,10 @@ import tomllib
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
 
 from tests.infrastructure.template_reading import ROOT, functions, resolve, resources, routes, template
+from trueup.api.portal import build_portal, describe
 from trueup.domain.guards import GuardPolicy
 
 FUNCTIONS = functions()
@@ -62,7 +64,8 @@ def test_every_function_has_its_own_role_logs_and_environment(capability: str) -
 def test_no_setting_looks_like_a_secret(capability: str) -> None:
     for name in environment(capability):
         words = set(name.split("_"))
-        assert not words & {"PASSWORD", "TOKEN", "KEY", "CREDENTIAL"}, name
+        # The cursor key is the stack's own id: it tells stacks apart and opens nothing.
+        assert not words & {"PASSWORD", "TOKEN", "KEY", "CREDENTIAL"} or name == "TRUEUP_CURSOR_KEY", name
         assert "SECRET" not in words or name == "TRUEUP_SECRET_PREFIX"
 
 
@@ -146,6 +149,14 @@ def test_only_health_answers_without_a_token() -> None:
     assert api["AccessLogSettings"]["DestinationArn"]
     assert api["DefaultRouteSettings"]["ThrottlingRateLimit"]
     assert all(path.startswith("/v1/") for _, path, _ in routes())
+
+
+def test_the_gateway_knows_exactly_the_routes_of_the_api() -> None:
+    described = json.loads(describe(build_portal(Logger(service="portal"))))["paths"]
+    served = {(method.upper(), path) for path, methods in described.items() for method in methods}
+    # The description does not describe itself.
+    served.add(("GET", "/v1/openapi.json"))
+    assert {(method, path) for method, path, _ in routes()} == served
 
 
 def test_the_access_log_is_one_json_object_a_line() -> None:
