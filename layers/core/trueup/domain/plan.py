@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -228,6 +228,18 @@ class Plan:
     def _require(self, state: PlanState, message: str) -> None:
         if self.state is not state:
             raise PlanNotReady(f"{message}: plan {self.id} is {self.state.value}")
+
+
+PLAN_AGE_MAXIMUM = timedelta(days=14)
+"""A plan older than this is stale: what it was derived from has had time to change."""
+
+
+def require_fresh(plan: Plan, now: datetime) -> None:
+    """Raises PlanNotReady for a plan that is too old to be approved or applied."""
+    if now - plan.created_at > PLAN_AGE_MAXIMUM:
+        raise PlanNotReady(
+            f"plan {plan.id} is more than {PLAN_AGE_MAXIMUM.days} days old", remedy="Run again and use the new plan."
+        )
 
 
 def build_plan(

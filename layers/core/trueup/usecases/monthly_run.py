@@ -62,8 +62,10 @@ def note_progress(run_id: str, progress: SideProgress, *, runs: Runs, clock: Clo
 
 
 def note_step(run_id: str, step: Step, *, runs: Runs, clock: Clock) -> Run:
-    """Record which step begins."""
-    return runs.save(replace(runs.get(run_id), step=step, updated_at=clock.now()), None)
+    """Record which step begins; a run that waited for a person runs again."""
+    run = runs.get(run_id)
+    state = run.state if run.is_over else RunState.RUNNING
+    return runs.save(replace(run, step=step, state=state, updated_at=clock.now()), None)
 
 
 def note_plan(run_id: str, plan: Plan, *, runs: Runs, clock: Clock) -> Run:

@@ -16,7 +16,7 @@ from trueup.domain.billing import WriteOutcome, WriteResult
 from trueup.domain.canonical import decimal_text
 from trueup.domain.errors import CredentialRejected, PlanNotReady, RateLimited, ResourceAbsent, VendorTrouble
 from trueup.domain.periods import Period
-from trueup.domain.plan import Change, ChangeResult, Plan
+from trueup.domain.plan import Change, ChangeResult, Plan, require_fresh
 from trueup.ports.clock import Clock
 from trueup.ports.psa import PsaBilling
 from trueup.ports.state import Leases, PlanIndex, Plans
@@ -57,6 +57,7 @@ def apply_plan(
     """
     plan = plans.get(plan_id)
     plan.require_approved(checksum)
+    require_fresh(plan, clock.now())
     _require_open(plan, period_now)
     lease = f"apply-{plan.period}"
     leases.acquire(lease, owner=owner, seconds=LEASE_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trueup.domain.audit import Audit
 from trueup.domain.errors import NotAllowed, PlanNotReady
-from trueup.domain.plan import Plan, PlanState, Release
+from trueup.domain.plan import Plan, PlanState, Release, require_fresh
 from trueup.ports.clock import Clock
 from trueup.ports.state import Plans, Runs
 from trueup.ports.workflow import Workflow
@@ -55,6 +55,7 @@ def approve_plan(
             f"{actor} prepared plan {plan_id} or released a change of it", remedy="Have another person approve it."
         )
     now = clock.now()
+    require_fresh(plan, now)
     approved = plan.approved(checksum, by=actor, at=now)
     return plans.save(
         approved,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from trueup.domain.audit import Audit
-from trueup.domain.errors import ReadIncomplete
+from trueup.domain.errors import NotFound, ReadIncomplete
 from trueup.domain.facts import psa_facts, vendor_facts
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import IntegrationName, Side
 from trueup.domain.periods import local_day
-from trueup.domain.plan import Plan, build_plan
+from trueup.domain.plan import Plan, PlanState, build_plan
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.runs import Snapshot
 from trueup.domain.verdicts import Reconciliation
@@ -82,6 +82,7 @@ def reconcile_period(
         snapshots=(vendor_read.digest, psa_read.digest),
         prepared_by=actor,
     )
+    plan = _not_applied_yet(plan, plans)
     reconciliations.save(found, run_id=run_id, at=now)
     stored = plans.propose(
         plan,
@@ -96,6 +97,25 @@ def reconcile_period(
         ),
     )
     return Outcome(found, stored)
+
+
+def _not_applied_yet(plan: Plan, plans: Plans) -> Plan:
+    """The plan under an id that no applied plan has.
+
+    An equal proposal after one was applied is not the same plan: a change was refused then, or somebody set the line back.
+    """
+    number = 1
+    wanted = plan
+    while plan.changes:
+        try:
+            stored = plans.get(wanted.id)
+        except NotFound:
+            return wanted
+        if stored.state is not PlanState.APPLIED or stored.run_id == plan.run_id:
+            return wanted
+        number += 1
+        wanted = replace(plan, id=f"{plan.id}-{number}")
+    return wanted
 
 
 def _of_this_run(snapshots: Snapshots, side: Side, run_id: str) -> Snapshot:
