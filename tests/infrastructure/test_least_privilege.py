@@ -10,7 +10,6 @@ import pytest
 from tests.infrastructure.template_reading import ACCOUNT_SCOPE, TENANT, Grant, functions, grants, resolve, resources
 
 READ_STATE = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
-WRITE_STATE = ["dynamodb:PutItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem"]
 USE_DATA_KEY = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
 EVERYONE = frozenset(functions())
 
@@ -41,10 +40,12 @@ def expected() -> dict[Grant, frozenset[str]]:
         logs = f"arn:aws:logs:{ACCOUNT_SCOPE}:log-group:/aws/lambda/trueup-{TENANT}-{capability.replace('_', '-')}:*"
         allow(["logs:CreateLogStream", "logs:PutLogEvents"], logs, {capability})
 
-    allow(READ_STATE + WRITE_STATE, TABLE, EVERYONE)
-    allow(["dynamodb:DeleteItem"], TABLE, {"portal"})
-    allow(READ_STATE + WRITE_STATE, f"{TABLE}/index/by_status", {"portal", "monthly_run"})
-    allow(["dynamodb:DeleteItem"], f"{TABLE}/index/by_status", {"portal"})
+    # Every write is a transaction of puts; whole pages and rows go in batches; few take something back.
+    allow([*READ_STATE, "dynamodb:PutItem"], TABLE, EVERYONE)
+    allow(["dynamodb:BatchWriteItem"], TABLE, {"vendor_sync", "psa_sync", "reconciliation", "plan_apply", "portal"})
+    allow(["dynamodb:DeleteItem"], TABLE, {"vendor_sync", "psa_sync", "reconciliation", "portal"})
+    allow(["dynamodb:ConditionCheckItem"], TABLE, {"reconciliation", "plan_apply", "portal"})
+    allow(["dynamodb:Query"], f"{TABLE}/index/by_status", {"portal"})
     allow(USE_DATA_KEY, DATA_KEY, EVERYONE)
 
     # The portal tries a stored credential when somebody asks for it, and searches the PSA's products.

@@ -178,10 +178,10 @@ def test_silence_of_the_daily_check_is_itself_an_alarm() -> None:
     assert silent["TreatMissingData"] == "breaching"
     watched = ("Namespace", "MetricName", "Dimensions")
     assert [missed[key] for key in watched] == [silent[key] for key in watched]
-    assert missed["Dimensions"] == [
-        {"Name": "service", "Value": "credential_validation"},
-        {"Name": "tenant", "Value": {"Ref": "Tenant"}},
-    ]
+    # What the daily check emits: its service name as dimension, in the namespace of this tenant.
+    assert missed["Dimensions"] == [{"Name": "service", "Value": "credential_validation"}]
+    assert missed["Namespace"] == environment("credential_validation")["POWERTOOLS_METRICS_NAMESPACE"]
+    assert environment("credential_validation")["TRUEUP_MONTHLY_RUN_DAY"] == {"Ref": "MonthlyRunDay"}
 
 
 def test_no_alarm_looks_back_further_than_cloudwatch_can() -> None:
