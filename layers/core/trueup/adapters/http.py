@@ -23,9 +23,15 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from trueup.adapters.http_transport import bare_session
+from trueup.adapters.http_transport import bare_session, has_cause
 from trueup.adapters.json_reading import is_json_media_type, read_json
-from trueup.adapters.outbound_address import BaseAddress, checked_path, parse_base_address, same_origin_path
+from trueup.adapters.outbound_address import (
+    BaseAddress,
+    checked_path,
+    parse_base_address,
+    path_segment,
+    same_origin_path,
+)
 from trueup.adapters.pace import Pace
 from trueup.adapters.redaction import printable, redact
 from trueup.adapters.retry_after import requested_wait_seconds
@@ -292,10 +298,10 @@ class HttpClient:
             return _Failure(error)
         except requests.exceptions.SSLError as error:
             # A certificate that is not accepted will not be better in a second; nothing was sent over it.
-            unsent = _has_cause(error, ssl.SSLCertVerificationError)
+            unsent = has_cause(error, ssl.SSLCertVerificationError)
             return _Failure(self._unavailable(shown, error, "TLS"), maybe_carried_out=not unsent, passing=False)
         except requests.exceptions.ConnectionError as error:
-            unsent = _has_cause(error, NewConnectionError, ConnectTimeoutError)
+            unsent = has_cause(error, NewConnectionError, ConnectTimeoutError)
             return _Failure(self._unavailable(shown, error, "connection"), maybe_carried_out=not unsent)
         except (requests.exceptions.RequestException, HTTPError, OSError) as error:
             return _Failure(self._unavailable(shown, error, "transport"))
@@ -391,25 +397,3 @@ class HttpClient:
                 shown,
                 ", ".join(f"{name}={printable(value)}" for name, value in told.items()),
             )
-
-
-def path_segment(text: str) -> str:
-    """``text`` quoted so that it can only be one segment of a path; UnsafeAddress for the empty and dot segments."""
-    if text in ("", ".", ".."):
-        raise UnsafeAddress("an id that is empty or a dot segment cannot be part of an address")
-    return quote(text, safe="")
-
-
-def _has_cause(error: BaseException, *kinds: type[BaseException]) -> bool:
-    """Whether one of ``kinds`` is among the errors that the HTTP libraries wrapped into ``error``."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        current = waiting.pop()
-        if not isinstance(current, BaseException) or id(current) in seen:
-            continue
-        if isinstance(current, kinds):
-            return True
-        seen.add(id(current))
-        waiting += [*current.args, getattr(current, "reason", None), current.__cause__, current.__context__]
-    return False

@@ -20,6 +20,21 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 logger = logging.getLogger(__name__)
 
 
+def has_cause(error: BaseException, *kinds: type[BaseException]) -> bool:
+    """Whether one of ``kinds`` is among the errors that the HTTP libraries wrapped into ``error``."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        current = waiting.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        if isinstance(current, kinds):
+            return True
+        seen.add(id(current))
+        waiting += [*current.args, getattr(current, "reason", None), current.__cause__, current.__context__]
+    return False
+
+
 class _HeaderDeadline:
     """Ends a connection whose reply headers do not arrive in time.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from trueup.domain.errors import UnsafeAddress
 
@@ -104,3 +105,10 @@ def checked_path(path: str) -> str:
     if _PATH.fullmatch(path) is None or _DOT_SEGMENT.search(path) is not None:
         raise UnsafeAddress("a request path must begin with one slash and hold plain ASCII without dot segments")
     return path
+
+
+def path_segment(text: str) -> str:
+    """``text`` quoted so that it can only be one segment of a path; UnsafeAddress for the empty and dot segments."""
+    if text in ("", ".", ".."):
+        raise UnsafeAddress("an id that is empty or a dot segment cannot be part of an address")
+    return quote(text, safe="")
