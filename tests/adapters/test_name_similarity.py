@@ -179,7 +179,7 @@ def test_a_safe_key_match_is_always_suggested_first() -> None:
 
 @pytest.mark.fault("M12")
 def test_M12_work_per_name_is_bounded_when_all_names_are_alike() -> None:
-    """The worst case for an index: all accounts share every word. An unbounded search would look at 1.6 million pairs."""
+    """The worst case for an index: all accounts share every word. Looking at all would be 1.6 million pairs."""
     vendor = [Named(f"v{number}", f"Dental Services {number % 7}") for number in range(200)]
     psa = [Named(f"p{number}", f"Dental Services Group {number % 11} Ltd") for number in range(8_000)]
     tracemalloc.start()
