@@ -8,7 +8,7 @@ from trueup.domain.errors import NotConnected
 
 
 class FakeVault:
-    """Implements the Vault port. Set ``error`` to have every call raise it; ``calls`` lists them without their secrets."""
+    """Implements the Vault port. Set ``error`` to have every call raise it; ``calls`` holds no secret."""
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
