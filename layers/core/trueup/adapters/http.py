@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from trueup.adapters.outbound_address import (
     path_segment,
     same_origin_path,
 )
-from trueup.adapters.pace import Pace
+from trueup.adapters.pace import HttpLimits, Pace
 from trueup.adapters.redaction import printable, redact
 from trueup.adapters.retry_after import requested_wait_seconds
 from trueup.domain.errors import (
@@ -65,6 +66,7 @@ logger = logging.getLogger(__name__)
 UNSET: Final = object()
 _READ_BYTES = 65_536
 _USER_AGENT = "trueup/0.1"
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 class RetryRule(StrEnum):
@@ -78,26 +80,6 @@ class RetryRule(StrEnum):
     SAFE = "safe"
     UNSENT_ONLY = "unsent_only"
     NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """Bounds of one call.
-
-    ``total_seconds`` bounds one attempt from sending to the last byte; ``wait_seconds_maximum`` what a vendor may ask
-    for in one wait; ``wait_budget_seconds`` what one call may spend waiting in all. A wait beyond the budget is not
-    begun: the error is raised with its ``wait_seconds`` so that a durable run can wait instead.
-    """
-
-    connect_timeout_seconds: float = 5.0
-    read_timeout_seconds: float = 30.0
-    total_seconds: float = 60.0
-    body_bytes: int = 10 * 1024 * 1024
-    attempts: int = 5
-    wait_seconds_maximum: float = 900.0
-    wait_budget_seconds: float = 60.0
-    backoff_first_seconds: float = 0.5
-    backoff_maximum_seconds: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +251,11 @@ class HttpClient:
         elif form is not None:
             body = urlencode(form, quote_via=quote, safe="").encode()
             sent["Content-Type"] = "application/x-www-form-urlencoded"
-        request = requests.Request(method, target, headers={**sent, **headers}, data=body).prepare()
+        sent.update(headers)
+        if not all(_HEADER_VALUE.fullmatch(value) for value in sent.values()):
+            # The library would quote the value in its own error, and it may be a credential.
+            raise UnsafeAddress(f"a request header for {self.integration} holds more than printable ASCII")
+        request = requests.Request(method, target, headers=sent, data=body).prepare()
         connects_to = urllib3.util.parse_url(str(request.url))
         if (connects_to.scheme, connects_to.host, connects_to.port, connects_to.auth) != (
             self.base.scheme,

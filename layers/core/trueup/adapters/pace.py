@@ -1,12 +1,33 @@
-"""Keeps calls to one vendor under its rate over all threads. It must not know what is called."""
+"""Bounds of a call, and the pace that keeps calls under a vendor's rate. It must not know what is called."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from trueup.ports.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Bounds of one call.
+
+    ``total_seconds`` bounds one attempt from sending to the last byte; ``wait_seconds_maximum`` what a vendor may ask
+    for in one wait; ``wait_budget_seconds`` what one call may spend waiting in all. A wait beyond the budget is not
+    begun: the error is raised with its ``wait_seconds`` so that a durable run can wait instead.
+    """
+
+    connect_timeout_seconds: float = 5.0
+    read_timeout_seconds: float = 30.0
+    total_seconds: float = 60.0
+    body_bytes: int = 10 * 1024 * 1024
+    attempts: int = 5
+    wait_seconds_maximum: float = 900.0
+    wait_budget_seconds: float = 60.0
+    backoff_first_seconds: float = 0.5
+    backoff_maximum_seconds: float = 20.0
 
 
 class Pace:
