@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.invented_names import invented_companies
+from benchmarks.matching import invented_pairs, measure_suggestions
 from trueup.adapters.name_shapes import shape_of
 from trueup.adapters.name_similarity import (
     CANDIDATES_PER_NAME_MAXIMUM,
@@ -175,6 +176,12 @@ def test_a_safe_key_match_is_always_suggested_first() -> None:
     matches = match_names(vendor, psa).matches
     assert len(matches) > 500
     assert all(suggestions[match.vendor_id][0].psa_id == match.psa_id for match in matches)
+
+
+def test_the_partner_of_an_invented_company_is_nearly_always_among_the_first_two() -> None:
+    (ours, plain) = measure_suggestions("invented", [invented_pairs(300)])
+    assert ours.top_2 >= 0.97
+    assert ours.top_2 >= plain.top_2
 
 
 @pytest.mark.fault("M12")

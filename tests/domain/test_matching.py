@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.matching import COMPANY_NAMES, leuven_draws, measure_automatic, perturbed_pairs
 from trueup.domain.errors import InputInvalid
 from trueup.domain.legal_forms import FORM_BY_SPELLING
 from trueup.domain.matching import (
@@ -440,6 +441,14 @@ def test_every_spelling_of_a_legal_form_is_a_fixed_point_of_the_fold() -> None:
         folded = fold_name(f"Zorvane {spelling}")
         assert folded is not None
         assert (folded.words, folded.form) == (("zorvane",), form)
+
+
+@pytest.mark.skipif(not COMPANY_NAMES.is_dir(), reason="the real company names are not beside the project")
+def test_no_orphan_is_mapped_to_a_stranger_among_real_names() -> None:
+    for label, draws in (("perturbed", [perturbed_pairs()] * 3), ("leuven", leuven_draws(3))):
+        (figures,) = measure_automatic(label, draws, ["Trueup: exact, then safe key"])
+        assert figures.wrong == 0
+        assert figures.right > 0
 
 
 def test_the_outcome_is_plain_data() -> None:
