@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -33,7 +33,7 @@ from trueup.domain.mapping import AccountEntry, Decision, MappingState, ServiceE
 from trueup.domain.matching import MatchRule
 from trueup.domain.plan import Plan, build_plan
 from trueup.domain.reconcile import Legs, reconcile
-from trueup.domain.verdicts import Reconciliation, Row
+from trueup.domain.verdicts import Reconciliation, Row, Verdict
 
 READ_AT = datetime(2026, 11, 15, 8, 30, tzinfo=UTC)
 TODAY = date(2026, 11, 15)
@@ -154,7 +154,7 @@ def client(psa_id: str = "P1", *, deleted: bool = False, name: str | None = None
 
 
 def legs(
-    counts: dict[tuple[str, str], Count] | None = None,
+    counts: Mapping[tuple[str, str], Count] | None = None,
     lines: Iterable[Line] | None = None,
     *,
     entries: Iterable[AccountEntry] | None = None,
@@ -206,6 +206,26 @@ def only_row(given: Legs) -> Row:
     rows = reconcile(given).rows
     assert len(rows) == 1, [(row.verdict, row.reasons) for row in rows]
     return rows[0]
+
+
+def by_verdict(given: Legs) -> dict[Verdict, Row]:
+    """The rows of a month in which no verdict comes twice."""
+    rows = reconcile(given).rows
+    assert len({row.verdict for row in rows}) == len(rows)
+    return {row.verdict: row for row in rows}
+
+
+def seats_of(row: Row) -> tuple[int | str, int | str]:
+    """What the agreement and the bill say: a number of seats, or the word for why there is none."""
+    first, second = (
+        count.seats if isinstance(count, Known) else count.state for count in (row.counts.agreement, row.counts.billed)
+    )
+    return first, second
+
+
+def is_left_alone(given: Legs) -> bool:
+    """Whether no change at all is proposed."""
+    return proposed(reconcile(given)).changes == ()
 
 
 def proposed(

@@ -246,7 +246,7 @@ def worlds(draw: st.DrawFn) -> World:
     return month(lambda options: draw(st.sampled_from(options)))
 
 
-def shuffled(given: Legs, draw: st.DrawFn) -> Legs:
+def shuffled(given: Legs, draw: Callable[[st.SearchStrategy[Any]], Any]) -> Legs:
     """The same legs with every tuple in another order."""
     return replace(
         given,

@@ -102,7 +102,7 @@ def whole_seats(quantity: Decimal, *, field_name: str = "quantity") -> Seats:
 
     This is the one lossless coercion there is. Raises InputInvalid on a fraction, NaN, infinity or a negative.
     """
-    if quantity.is_finite() and abs(quantity) > SEATS_MAXIMUM:
+    if quantity.is_finite() and quantity.copy_abs() > SEATS_MAXIMUM:
         # Refused before it becomes an int: the digits of 1E+999999999 would fill the memory.
         raise InputInvalid(
             f"{field_name} must lie between 0 and {SEATS_MAXIMUM}",

@@ -57,9 +57,13 @@ def psa_facts(pages: Iterable[PsaPage]) -> PsaFacts:
 
 
 def _joined(first: ServiceCount, second: ServiceCount) -> ServiceCount:
-    if isinstance(first.count, Known) and isinstance(second.count, Known):
-        if first.count.seats == second.count.seats:
-            return first
-        reason = f"the vendor says both {first.count.seats} and {second.count.seats}"
-        return ServiceCount(first.account_id, first.service_id, Failed(reason))
-    return first if isinstance(first.count, Failed) else second
+    """One count of two: whichever came first, a failure stays one, and two that disagree are one."""
+    for item in (first, second):
+        if isinstance(item.count, Failed):
+            return item
+    said = sorted(
+        f"{item.count.seats} seats" if isinstance(item.count, Known) else "nothing" for item in (first, second)
+    )
+    if said[0] == said[1]:
+        return first
+    return ServiceCount(first.account_id, first.service_id, Failed(f"the vendor says both {said[0]} and {said[1]}"))
