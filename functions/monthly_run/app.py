@@ -9,7 +9,7 @@ from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_lambda_powertools import Logger
 
 from trueup import bootstrap
-from trueup.api.durable_month import FunctionNames, carry_out
+from trueup.api.durable_month import FunctionNames, Records, carry_out
 from trueup.api.events import MonthlyEvent
 from trueup.settings import settings
 
@@ -19,11 +19,10 @@ logger = Logger()
 @durable_execution
 def handler(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
     context.set_logger(logger)
+    state = bootstrap.state()
     return carry_out(
         MonthlyEvent.read(event),
         context,
         functions=FunctionNames.read(os.environ),
-        runs=bootstrap.state().runs,
-        clock=bootstrap.clock(),
-        time_zone=settings().time_zone,
+        records=Records(state.runs, state.leases, state.integrations, bootstrap.clock(), settings().time_zone),
     )

@@ -12,7 +12,7 @@ from trueup import bootstrap
 from trueup.api.deadlines import stop_at_seconds
 from trueup.api.events import ApplyEvent
 from trueup.api.views import plan_totals_view
-from trueup.domain.errors import RateLimited
+from trueup.domain.errors import LeaseHeld, RateLimited
 from trueup.domain.periods import Period
 from trueup.settings import settings
 from trueup.usecases.opening import open_psa
@@ -20,6 +20,9 @@ from trueup.usecases.plan_apply import apply_plan
 
 logger = Logger()
 metrics = Metrics()
+
+LOOK_AGAIN_SECONDS = 20
+"""When somebody else applies right now; what they write is then found to be done."""
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -34,7 +37,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             order.plan_id,
             checksum=order.checksum,
             actor=order.actor,
-            owner=context.aws_request_id,
+            owner=order.owner or context.aws_request_id,
             period_now=str(Period.at(clock.now(), settings().time_zone)),
             psa=open_psa(integrations=state.integrations, vault=bootstrap.vault(), connections=bootstrap.connections()),
             plans=state.plans,
@@ -45,6 +48,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         ).is_done
     except RateLimited as limited:
         wait_seconds = max(1, round(limited.wait_seconds))
+    except LeaseHeld:
+        wait_seconds = LOOK_AGAIN_SECONDS
     totals = plan_totals_view(state.plans.get(order.plan_id))
     for outcome, count in totals["results"].items():
         metrics.add_metric(name=f"Changes{outcome.capitalize()}", unit=MetricUnit.Count, value=count)

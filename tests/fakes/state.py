@@ -287,7 +287,7 @@ class FakeRuns(_Store):
     def start(self, run: Run, audit: Audit | None) -> Run:
         now = self._memory.clock.now()
         for other in list(self._memory.runs.values()):
-            if other.is_over:
+            if not other.holds_place:
                 continue
             if other.updated_at + timedelta(seconds=RUN_LEASE_SECONDS) > now or other.id == run.id:
                 raise LeaseHeld(f"run {other.id} is not finished", holder=other.id)

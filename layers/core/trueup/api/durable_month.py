@@ -12,20 +12,30 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from aws_durable_execution_sdk_python import DurableContext, StepContext
-from aws_durable_execution_sdk_python.config import Duration
-from aws_durable_execution_sdk_python.exceptions import DurableOperationError
+from aws_durable_execution_sdk_python import DurableContext
+from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackConfig
+from aws_durable_execution_sdk_python.exceptions import CallbackTimeoutError, DurableOperationError
 from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
 from trueup.api.events import MonthlyEvent
-from trueup.domain.errors import ConfigurationInvalid, TrueupError
+from trueup.domain.errors import ConfigurationInvalid, LeaseHeld, TrueupError
+from trueup.domain.plan import PLAN_AGE_MAXIMUM
 from trueup.domain.runs import Run, Step
 from trueup.ports.clock import Clock
-from trueup.ports.state import Runs
-from trueup.usecases.monthly_run import begin_run, end_run, fail_run, note_step, note_waiting
+from trueup.ports.state import Integrations, Leases, Runs
+from trueup.usecases.monthly_run import SCHEDULE, begin_run, end_run, fail_run, note_step, note_waiting
 
 CALLS_MAXIMUM = 500
 """More calls of one function than any month needs: beyond it something does not end."""
+
+APPROVAL_DAYS = PLAN_AGE_MAXIMUM.days + 1
+"""How long a run waits for a person: a plan is too old to be applied before this is over."""
+
+CLAIM_SECONDS = 40 * 24 * 3600
+"""How long one execution has a run to itself: as long as an execution may last (DurableConfig in the template)."""
+
+OWNER_CHARACTERS = 200
+"""The end of an execution's name tells it from every other; the beginning is the same for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,62 +66,88 @@ class StepFailed(TrueupError):
     code = "step_failed"
 
 
+class NotApproved(TrueupError):
+    """Nobody approved the plan while it was fresh enough to be applied."""
+
+    code = "not_approved"
+    default_remedy = "Start a new run; it reads both sides again and proposes what still differs."
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What the workflow itself reads and writes; the functions it calls have their own."""
+
+    runs: Runs
+    leases: Leases
+    integrations: Integrations
+    clock: Clock
+    time_zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """The run this execution found or began. ``is_ours`` is False when another execution carries it out or did."""
+
+    run_id: str
+    actor: str
+    is_ours: bool
+
+
 def carry_out(
-    event: MonthlyEvent,
-    context: DurableContext,
-    *,
-    functions: FunctionNames,
-    runs: Runs,
-    clock: Clock,
-    time_zone: ZoneInfo,
+    event: MonthlyEvent, context: DurableContext, *, functions: FunctionNames, records: Records
 ) -> dict[str, Any]:
-    """Do what the event asks. Returns the run's id and how it ended."""
+    """Do what the event asks. Returns the run's id and how it ended; a duplicate trigger gets the id at once."""
     if event.plan_id is not None:
         return _apply(context, functions, event.plan_id, event.checksum or "", event.actor or "")
-    run_id, actor = _begin(event, context, runs, clock, time_zone)
-    month = _Month(context, functions, runs, clock, run_id, actor)
+    claim = _Claim(*context.step(lambda _: _begin(event, context, records), name="begin"))
+    if not claim.is_ours:
+        return {"run_id": claim.run_id, "state": "not_started"}
     try:
-        return month.carry_out()
-    except DurableOperationError as failed:
+        return _Month(context, functions, records, claim).carry_out()
+    except (DurableOperationError, StepFailed) as failed:
         trouble = StepFailed(_words(failed), remedy="Look at the log of the step; then start a new run.")
-        context.step(lambda _: _ended(fail_run(run_id, trouble, runs=runs, clock=clock)), name="record-failure")
+        context.step(
+            lambda _: _ended(fail_run(claim.run_id, trouble, runs=records.runs, clock=records.clock)),
+            name="record-failure",
+        )
         raise
 
 
-def _begin(
-    event: MonthlyEvent, context: DurableContext, runs: Runs, clock: Clock, time_zone: ZoneInfo
-) -> tuple[str, str]:
-    def begin(_: StepContext) -> list[str]:
-        if event.run_id is not None:
-            run = runs.get(event.run_id)
-        else:
-            run = begin_run(
-                actor="schedule", time_zone=time_zone, runs=runs, clock=clock, scheduled_for=event.scheduled_for
-            )
-        return [run.id, run.started_by]
-
-    run_id, actor = context.step(begin, name="begin")
-    return run_id, actor
+def _begin(event: MonthlyEvent, context: DurableContext, records: Records) -> tuple[str, str, bool]:
+    """Find or begin the run and claim it. Repeated by the same execution it gives the same answer."""
+    if event.run_id is not None:
+        run = records.runs.get(event.run_id)
+    elif not any(item.finished_at for item in records.integrations.all()):
+        # The schedule of a tenant who has not finished the mapping yet has nothing to run on.
+        return ("", SCHEDULE, False)
+    else:
+        run = begin_run(
+            actor=SCHEDULE,
+            time_zone=records.time_zone,
+            runs=records.runs,
+            clock=records.clock,
+            scheduled_for=event.scheduled_for,
+        )
+    if run.is_over:
+        return (run.id, run.started_by, False)
+    owner = context.execution_context.durable_execution_arn
+    try:
+        records.leases.acquire(f"carry-out-{run.id}", owner=owner, seconds=CLAIM_SECONDS)
+    except LeaseHeld:
+        return (run.id, run.started_by, False)
+    return (run.id, run.started_by, True)
 
 
 class _Month:
     """One run being carried out."""
 
-    def __init__(
-        self,
-        context: DurableContext,
-        functions: FunctionNames,
-        runs: Runs,
-        clock: Clock,
-        run_id: str,
-        actor: str,
-    ) -> None:
+    def __init__(self, context: DurableContext, functions: FunctionNames, records: Records, claim: _Claim) -> None:
         self._context = context
         self._functions = functions
-        self._runs = runs
-        self._clock = clock
-        self._run_id = run_id
-        self._actor = actor
+        self._runs = records.runs
+        self._clock = records.clock
+        self._run_id = claim.run_id
+        self._actor = claim.actor
 
     def carry_out(self) -> dict[str, Any]:
         self._read_both_sides()
@@ -123,7 +159,9 @@ class _Month:
         )
         if not found["waits_for_approval"]:
             return {"run_id": self._run_id, "state": "done", "plan_id": found["plan_id"]}
-        answer = json.loads(self._context.wait_for_callback(self._submit, name="wait-for-approval"))
+        answer = self._answer()
+        if answer is None:
+            return {"run_id": self._run_id, "state": "failed", "plan_id": found["plan_id"]}
         self._note(Step.APPLY)
         _apply(self._context, self._functions, found["plan_id"], answer["checksum"], answer["actor"])
         self._context.step(lambda _: _ended(end_run(self._run_id, runs=self._runs, clock=self._clock)), name="end")
@@ -140,6 +178,21 @@ class _Month:
             [branch(name, function) for name, function in sides.items()], name="read-both-sides"
         )
         result.throw_if_error()
+
+    def _answer(self) -> dict[str, str] | None:
+        """The approval, or None when nobody gave it in time, which is recorded and is no fault of the workflow."""
+        config = WaitForCallbackConfig(timeout=Duration.from_days(APPROVAL_DAYS))
+        try:
+            text = self._context.wait_for_callback(self._submit, name="wait-for-approval", config=config)
+        except CallbackTimeoutError:
+            trouble = NotApproved(f"nobody approved the plan within {APPROVAL_DAYS} days")
+            self._context.step(
+                lambda _: _ended(fail_run(self._run_id, trouble, runs=self._runs, clock=self._clock)),
+                name="record-no-approval",
+            )
+            return None
+        answer: dict[str, str] = json.loads(text)
+        return answer
 
     def _submit(self, callback_id: str, _: WaitForCallbackContext) -> None:
         note_waiting(self._run_id, callback_id, runs=self._runs, clock=self._clock)
@@ -165,7 +218,8 @@ def _until_done(context: DurableContext, function: str, order: dict[str, str], n
 def _apply(
     context: DurableContext, functions: FunctionNames, plan_id: str, checksum: str, actor: str
 ) -> dict[str, Any]:
-    order = {"plan_id": plan_id, "checksum": checksum, "actor": actor}
+    owner = context.execution_context.durable_execution_arn[-OWNER_CHARACTERS:]
+    order = {"plan_id": plan_id, "checksum": checksum, "actor": actor, "owner": owner}
     _until_done(context, functions.plan_apply, order, "apply")
     return {"plan_id": plan_id, "state": "done"}
 
@@ -174,5 +228,5 @@ def _ended(run: Run) -> str:
     return run.state.value
 
 
-def _words(failed: DurableOperationError) -> str:
+def _words(failed: Exception) -> str:
     return str(failed)[:500] or type(failed).__name__

@@ -53,11 +53,15 @@ class ReconcileEvent(Event):
 
 
 class ApplyEvent(Event):
-    """Apply an approved plan; call again while ``done`` is false."""
+    """Apply an approved plan; call again while ``done`` is false.
+
+    ``owner`` names who asks: the same one goes on at once after a call of its own was cut off, another one waits.
+    """
 
     plan_id: Annotated[str, Field(min_length=1, max_length=64)]
     checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     actor: Actor
+    owner: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
 class MonthlyEvent(Event):

@@ -6,12 +6,13 @@ record their progress with the same functions, so a screen cannot tell the diffe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from trueup.domain.audit import Audit
-from trueup.domain.errors import LeaseHeld, TrueupError
+from trueup.domain.errors import LeaseHeld, TrueupError, VersionConflict
 from trueup.domain.integrations import Side
 from trueup.domain.periods import Period, local_day
 from trueup.domain.plan import Plan, PlanState
@@ -21,6 +22,9 @@ from trueup.ports.state import Runs
 
 SCHEDULE = "schedule"
 """The actor of a run that nobody started by hand."""
+
+NOTE_ATTEMPTS = 10
+"""How often a note is tried against the other side's; two sides cannot collide this often in a row."""
 
 
 def begin_run(
@@ -39,7 +43,7 @@ def begin_run(
             if run.started_by == SCHEDULE:
                 return run
     run = Run(
-        id=f"{period}-{len(earlier) + 1:03d}",
+        id=f"{period}-{_number_after(earlier):03d}",
         period=str(period),
         state=RunState.RUNNING,
         step=Step.SYNC,
@@ -54,40 +58,65 @@ def begin_run(
         return runs.get(held.holder)
 
 
+def _number_after(earlier: list[Run]) -> int:
+    """The next number in the period; counting the runs would give a number twice once the list is cut."""
+    return max((int(run.id.rpartition("-")[2]) for run in earlier), default=0) + 1
+
+
 def note_progress(run_id: str, progress: SideProgress, *, runs: Runs, clock: Clock) -> Run:
-    """Record how far one side is."""
-    run = runs.get(run_id)
-    sides = tuple(progress if item.side is progress.side else item for item in run.sides)
-    return runs.save(replace(run, sides=sides, updated_at=clock.now()), None)
+    """Record how far one side is. Both sides note at the same time; a run that is over is left as it is."""
+
+    def change(run: Run) -> Run:
+        sides = tuple(progress if item.side is progress.side else item for item in run.sides)
+        return replace(run, sides=sides, updated_at=clock.now())
+
+    return _change(run_id, change, runs)
 
 
 def note_step(run_id: str, step: Step, *, runs: Runs, clock: Clock) -> Run:
     """Record which step begins; a run that waited for a person runs again."""
-    run = runs.get(run_id)
-    state = run.state if run.is_over else RunState.RUNNING
-    return runs.save(replace(run, step=step, state=state, updated_at=clock.now()), None)
+    return _change(run_id, lambda run: replace(run, step=step, state=RunState.RUNNING, updated_at=clock.now()), runs)
 
 
 def note_plan(run_id: str, plan: Plan, *, runs: Runs, clock: Clock) -> Run:
     """Record the plan; the run waits for a person when there is something to approve, and is done when there is not."""
-    run = runs.get(run_id)
-    now = clock.now()
-    waits = plan.state is PlanState.PROPOSED and bool(plan.changes)
-    ended = replace(
-        run,
-        state=RunState.WAITING_FOR_APPROVAL if waits else RunState.DONE,
-        step=Step.APPROVE,
-        plan_id=plan.id,
-        plan_checksum=plan.checksum,
-        updated_at=now,
-        ended_at=None if waits else now,
-    )
-    return runs.save(ended, None)
+    waits = plan.state in {PlanState.PROPOSED, PlanState.APPROVED} and bool(plan.changes)
+
+    def change(run: Run) -> Run:
+        now = clock.now()
+        return replace(
+            run,
+            state=RunState.WAITING_FOR_APPROVAL if waits else RunState.DONE,
+            step=Step.APPROVE,
+            plan_id=plan.id,
+            plan_checksum=plan.checksum,
+            updated_at=now,
+            ended_at=None if waits else now,
+        )
+
+    return _change(run_id, change, runs)
 
 
 def note_waiting(run_id: str, callback_id: str, *, runs: Runs, clock: Clock) -> Run:
     """Record how the waiting run can be told to go on."""
-    return runs.save(replace(runs.get(run_id), callback_id=callback_id, updated_at=clock.now()), None)
+    return _change(run_id, lambda run: replace(run, callback_id=callback_id, updated_at=clock.now()), runs)
+
+
+def _change(run_id: str, change: Callable[[Run], Run], runs: Runs) -> Run:
+    """Store the changed run, reading it again when another step of the same run stored it meanwhile.
+
+    Raises VersionConflict when the others do not stop.
+    """
+    for attempt in range(NOTE_ATTEMPTS):
+        run = runs.get(run_id)
+        if run.is_over:
+            return run
+        try:
+            return runs.save(change(run), None)
+        except VersionConflict:
+            if attempt == NOTE_ATTEMPTS - 1:
+                raise
+    raise AssertionError("the loop returns or raises")
 
 
 def end_run(run_id: str, *, runs: Runs, clock: Clock) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from trueup.domain.audit import Audit
 from trueup.domain.errors import NotAllowed, PlanNotReady
 from trueup.domain.plan import Plan, PlanState, Release, require_fresh
+from trueup.domain.runs import Run
 from trueup.ports.clock import Clock
 from trueup.ports.state import Plans, Runs
 from trueup.ports.workflow import Workflow
@@ -72,7 +73,7 @@ def approve_plan(
 
 
 def ask_to_apply(plan_id: str, *, checksum: str, actor: str, plans: Plans, runs: Runs, workflow: Workflow) -> Plan:
-    """Have an approved plan applied by the workflow: by the run that waits for it, or by one of its own.
+    """Have an approved plan applied by the workflow: by a run that waits for it, or by one of its own.
 
     Raises NotFound, ChecksumMismatch, PlanNotReady.
     """
@@ -80,12 +81,21 @@ def ask_to_apply(plan_id: str, *, checksum: str, actor: str, plans: Plans, runs:
     plan.require_approved(checksum)
     if plan.state is PlanState.APPLIED:
         return plan
-    run = runs.get(plan.run_id)
-    if run.callback_id and run.plan_id == plan_id:
-        try:
-            workflow.go_on(run.callback_id, checksum, actor)
-        except PlanNotReady:
-            workflow.apply(plan_id, checksum, actor, attempt=plan.version)
-    else:
+    told = [_told(run, checksum, actor, workflow) for run in _waiting_for(plan_id, runs)]
+    if not any(told):
         workflow.apply(plan_id, checksum, actor, attempt=plan.version)
     return plan
+
+
+def _waiting_for(plan_id: str, runs: Runs) -> list[Run]:
+    """The runs that wait for this plan, newest first: a later run that proposes an equal plan waits for it too."""
+    return [run for run in runs.latest() if run.plan_id == plan_id and run.callback_id and not run.is_over]
+
+
+def _told(run: Run, checksum: str, actor: str, workflow: Workflow) -> bool:
+    """Whether the run could be told to go on; one that no longer waits cannot."""
+    try:
+        workflow.go_on(run.callback_id, checksum, actor)
+    except PlanNotReady:
+        return False
+    return True

@@ -1,7 +1,7 @@
 """Runs, one item each, and the one place that an unfinished run holds.
 
-Method: a pointer names the run that took the place last; the place is free when that run is over, or was not heard of
-for the lease time. Must not: let a run that is over become unfinished again.
+Method: a pointer names the run that took the place last; the place is free when that run is over, waits for a person,
+or was not heard of for the lease time. Must not: let a run that is over become unfinished again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class DynamoDbRuns:
                 Put(place, attribute_is(_RUN_ID, holder_id)),
                 Put(by_time),
             ]
-            if holder is not None and not holder.is_over:
+            if holder is not None and holder.holds_place:
                 operations.append(Put(self._item(self._abandoned(holder, run)), version_is(holder.version)))
             try:
                 self._chain.write(operations, [audit])
@@ -102,7 +102,7 @@ class DynamoDbRuns:
         return None if item is None else RUN.unpack(item[CONTENT])
 
     def _require_place(self, run: Run, holder: Run | None) -> None:
-        if holder is None or holder.is_over:
+        if holder is None or not holder.holds_place:
             return
         if holder.id == run.id or holder.updated_at + self._lease > self._table.clock.now():
             raise LeaseHeld(f"run {holder.id} is not finished", holder=holder.id)
