@@ -1,0 +1,262 @@
+"""The read side of the month: sync, finish, run.
+
+Method: the use cases of ``trueup.usecases.month`` in this process. A run that was killed goes on where it stopped, as
+long as what it had read is fresh. Must not: print a plan when a read was not complete.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from local.cli import EXIT_DIFFERENCES, EXIT_DONE
+from local.cli.files import read_file, require_writable, write_file
+from local.cli.output import Output, problem_view, shown
+from local.cli.progress import SIDE_NAMES, reading_progress
+from local.cli.tables import (
+    mapping_totals_text,
+    open_accounts,
+    plan_money,
+    plan_table,
+    reconciliation_table,
+    totals_lines,
+)
+from local.cli.workplace import Workplace
+from trueup import bootstrap
+from trueup.api.spreadsheets import reconciliation_csv
+from trueup.api.views import View, integration_view, mapping_totals_view, plan_view, reconciliation_view, run_view
+from trueup.domain.errors import Conflict, TrueupError
+from trueup.domain.mapping import MappingState
+from trueup.domain.plan import Plan, PlanState
+from trueup.domain.runs import Run, RunState
+from trueup.usecases import integrations as integration_usecases
+from trueup.usecases.month import ReadSide, Systems, read_and_match, reconcile_run
+from trueup.usecases.monthly_run import begin_run, end_run, fail_run
+from trueup.usecases.opening import connected
+
+RESUMABLE_FOR = timedelta(hours=1)
+"""An interrupted run that said nothing for longer is not resumed: what it had read is no longer what is billed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a person chose for the reads of one command."""
+
+    accept_drop: bool
+    customer_file: bytes | None
+
+    @classmethod
+    def chosen(cls, arguments: Namespace) -> Reading:
+        """Raises InputInvalid when the customer file cannot be read."""
+        name = arguments.customers
+        return cls(arguments.accept_drop, None if name is None else read_file(name, field="customers"))
+
+
+def sync(workplace: Workplace, arguments: Namespace) -> int:
+    run, read = _sync(workplace, Reading.chosen(arguments))
+    workplace.output.document(_sync_view(workplace, run, read))
+    _describe_sync(workplace, read)
+    return EXIT_DONE
+
+
+def finish(workplace: Workplace, arguments: Namespace) -> int:
+    """Finishing is done even when the sync after it fails; the sync can be repeated by itself."""
+    reading = Reading.chosen(arguments)
+    state = workplace.state
+    done = integration_usecases.finish(
+        actor=workplace.actor,
+        integrations=state.integrations,
+        accounts=state.accounts,
+        services=state.services,
+        clock=workplace.clock,
+    )
+    names = " and ".join(item.name.value for item in done)
+    workplace.output.line(f"The mapping is finished: {names} are active. Reading both sides again.", "green")
+    run, read = _sync(workplace, reading)
+    workplace.output.document(
+        {"integrations": [integration_view(item) for item in done], "sync": _sync_view(workplace, run, read)}
+    )
+    _describe_sync(workplace, read)
+    return EXIT_DONE
+
+
+def run(workplace: Workplace, arguments: Namespace) -> int:
+    """2 when there are differences. A failed read prints the same JSON keys, with ``complete`` false and no plan."""
+    if arguments.csv is not None:
+        require_writable(arguments.csv, field="csv")
+    reading = Reading.chosen(arguments)
+    begun: Run | None = None
+    try:
+        systems = workplace.systems()
+        _require_connected(systems)
+        begun = _begin(workplace, systems)
+        _read(workplace, begun, systems, reading)
+        outcome = reconcile_run(begun, systems, actor=workplace.actor, policy=bootstrap.reconciliation_policy())
+    except TrueupError as trouble:
+        workplace.output.document(_incomplete(workplace, begun, trouble))
+        raise
+    found, plan = outcome.reconciliation, outcome.plan
+    _end_runs_that_wait_for_older_plans(workplace, plan)
+    if arguments.csv is not None:
+        write_file(arguments.csv, reconciliation_csv(found), field="csv")
+    entries = list(workplace.state.accounts.all())
+    workplace.output.document(
+        {
+            "run_id": begun.id,
+            "complete": True,
+            **reconciliation_view(found, entries),
+            "plan": plan_view(plan),
+            "problem": None,
+        }
+    )
+    if not workplace.output.as_json:
+        _describe_freshness(workplace, begun)
+        reconciliation_table(workplace.output, found, with_rows_in_line=arguments.all)
+        open_accounts(workplace.output, entries)
+        workplace.output.line()
+        totals_lines(workplace.output, found.totals)
+        workplace.output.line()
+        plan_table(workplace.output, plan)
+        say_what_comes_next(workplace.output, plan)
+        if arguments.csv is not None:
+            workplace.output.line(f"The rows are in {shown(arguments.csv, 200)}.")
+    return EXIT_DIFFERENCES if found.has_differences else EXIT_DONE
+
+
+def _incomplete(workplace: Workplace, begun: Run | None, trouble: TrueupError) -> dict[str, Any]:
+    period: str | None = begun.period if begun is not None else None
+    if period is None:
+        # Wrong settings may be the very trouble, and then nobody knows which month it is.
+        with suppress(TrueupError):
+            period = workplace.period
+    return {
+        "run_id": begun.id if begun is not None else None,
+        "complete": False,
+        "period": period,
+        "rows": [],
+        "unmapped": [],
+        "excluded": [],
+        "ambiguous": [],
+        "totals": None,
+        "plan": None,
+        "problem": problem_view(trouble),
+    }
+
+
+def _require_connected(systems: Systems) -> None:
+    """Both sides, before a run is begun: a run that cannot read anything is no run."""
+    for side in SIDE_NAMES:
+        connected(side, systems.state.integrations)
+
+
+def _begin(workplace: Workplace, systems: Systems) -> Run:
+    """A new run, or the one that was interrupted. The caller holds the lock, so a run that is open has nobody left."""
+    begun = _begin_run(workplace, systems)
+    now = workplace.clock.now()
+    if begun.started_at == begun.updated_at and begun.version <= 1 and now - begun.started_at < timedelta(seconds=30):
+        return begun
+    if begun.period == workplace.period and now - begun.updated_at <= RESUMABLE_FOR and not begun.callback_id:
+        workplace.output.note(f"Run {begun.id} was interrupted; going on from where it stopped.")
+        return begun
+    fail_run(
+        begun.id,
+        Conflict(f"run {begun.id} was interrupted and what it had read is old", remedy="Run again."),
+        runs=systems.state.runs,
+        clock=systems.clock,
+    )
+    return _begin_run(workplace, systems)
+
+
+def _begin_run(workplace: Workplace, systems: Systems) -> Run:
+    return begin_run(
+        actor=workplace.actor,
+        time_zone=workplace.settings.time_zone,
+        runs=systems.state.runs,
+        clock=systems.clock,
+    )
+
+
+def _read(workplace: Workplace, begun: Run, systems: Systems, reading: Reading) -> ReadSide:
+    with reading_progress(workplace.output) as progress:
+        return read_and_match(
+            begun,
+            systems,
+            actor=workplace.actor,
+            accept_drop=reading.accept_drop,
+            customer_file=reading.customer_file,
+            on_progress=progress,
+        )
+
+
+def _sync(workplace: Workplace, reading: Reading) -> tuple[Run, ReadSide]:
+    systems = workplace.systems()
+    _require_connected(systems)
+    begun = _begin(workplace, systems)
+    read = _read(workplace, begun, systems, reading)
+    return end_run(begun.id, runs=systems.state.runs, clock=systems.clock), read
+
+
+def _sync_view(workplace: Workplace, ended: Run, read: ReadSide) -> View:
+    return {
+        "run": run_view(ended),
+        "accounts": mapping_totals_view(read.matching.totals),
+        "newly_mapped": read.matching.newly_mapped,
+        "renamed": list(read.matching.renamed),
+        "next": _next_step(workplace),
+    }
+
+
+def _describe_sync(workplace: Workplace, read: ReadSide) -> None:
+    output = workplace.output
+    output.line(f"{mapping_totals_text(read.matching.totals)} ({read.matching.newly_mapped} of them just now, by name).")
+    for vendor_id in read.matching.renamed:
+        output.line(f"  {shown(vendor_id)} was renamed since it was mapped; its mapping stays.", "yellow")
+    output.line(f"Next: {_next_step(workplace)}", "bold")
+
+
+def _next_step(workplace: Workplace) -> str:
+    """What the mapping still lacks, else the comparison."""
+    totals = {entry.state for entry in workplace.state.accounts.all()}
+    if MappingState.UNMAPPED in totals or MappingState.AMBIGUOUS in totals:
+        return "trueup accounts --unmapped (and --ambiguous), then trueup map account or trueup map exclude"
+    if not any(entry.state is MappingState.MAPPED for entry in workplace.state.services.all()):
+        return "trueup services, then trueup map service"
+    if any(item.state.value == "pending" for item in workplace.state.integrations.all()):
+        return "trueup finish"
+    return "trueup run"
+
+
+def _describe_freshness(workplace: Workplace, begun: Run) -> None:
+    parts = []
+    for side, name in SIDE_NAMES.items():
+        read = workplace.state.snapshots.latest(side)
+        if read is not None:
+            parts.append(f"{name} read {read.completed_at:%Y-%m-%d %H:%M} UTC, {read.accounts} accounts")
+    workplace.output.line(f"{begun.period}: " + "; ".join(parts) + "; Microsoft 365 is not read", "bold")
+    workplace.output.line()
+
+
+def say_what_comes_next(output: Output, plan: Plan) -> None:
+    """The next commands for this plan, ready to copy."""
+    if not plan.changes or plan.state not in {PlanState.PROPOSED, PlanState.APPROVED}:
+        return
+    output.line(f"  {len(plan.ready)} ready, {len(plan.held)} held; what is ready is worth {plan_money(plan)} a month")
+    output.line("Next:", "bold")
+    if plan.state is PlanState.APPROVED:
+        output.line(f"  trueup plan apply {plan.id} --checksum {plan.checksum}")
+        return
+    if plan.held:
+        output.line(f'  trueup plan release {plan.id} {plan.held[0].id} --reason "..."   (for each that is right)')
+    if plan.ready:
+        output.line(f"  trueup plan approve {plan.id} --checksum {plan.checksum}")
+
+
+def _end_runs_that_wait_for_older_plans(workplace: Workplace, plan: Plan) -> None:
+    """A newer plan took the place of theirs. Runs of the durable workflow end by themselves."""
+    for earlier in workplace.state.runs.latest(20):
+        waits = earlier.state is RunState.WAITING_FOR_APPROVAL and not earlier.callback_id
+        if waits and earlier.plan_id != plan.id:
+            end_run(earlier.id, runs=workplace.state.runs, clock=workplace.clock)

@@ -1,0 +1,285 @@
+"""The tables of the month: comparisons, accounts, plans. Words, signs and widths only; the numbers come ready.
+
+Method: every status is a sign, a word and a color, so that none of the three is needed; a missing count says so and is
+never a zero or a dash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from local.cli.output import Cell, Column, Output, Style, shown
+from trueup.api.views import money_text
+from trueup.domain.billing import WriteOutcome
+from trueup.domain.canonical import decimal_text
+from trueup.domain.counts import Basis, Count, Known
+from trueup.domain.mapping import AccountEntry, MappingState, MappingTotals, ServiceEntry
+from trueup.domain.matching import MatchRule
+from trueup.domain.plan import Change, Plan
+from trueup.domain.verdicts import Reconciliation, Row, Totals, Verdict
+
+_VERDICTS: dict[Verdict, tuple[str, Style]] = {
+    Verdict.IN_LINE: ("=", "green"),
+    Verdict.BILL_MORE: ("▲", "yellow"),
+    Verdict.BILL_LESS: ("▼", "yellow"),
+    Verdict.NEW_REVENUE: ("+", "cyan"),
+    Verdict.NOT_SOLD: ("-", "magenta"),
+    Verdict.HELD: ("!", "red"),
+    Verdict.AMBIGUOUS: ("?", "red"),
+    Verdict.MISSING_DATA: ("?", "red"),
+    Verdict.UNMAPPED: ("?", "dim"),
+}
+
+_BASES = {
+    Basis.CONTRACT: "contract",
+    Basis.PARTNER_CUSTOMER: "partner",
+    Basis.ACCOUNT_USER_COUNT: "account",
+    Basis.MANUAL_FILE: "file",
+    Basis.PSA_LINE: "",
+    Basis.SUM: "sum",
+}
+
+_OUTCOMES: dict[WriteOutcome, tuple[str, Style]] = {
+    WriteOutcome.APPLIED: ("✓", "green"),
+    WriteOutcome.ALREADY: ("✓", "green"),
+    WriteOutcome.CONFLICT: ("!", "yellow"),
+    WriteOutcome.REJECTED: ("✗", "red"),
+    WriteOutcome.UNKNOWN: ("?", "red"),
+}
+
+_MAPPINGS: dict[MappingState, tuple[str, Style]] = {
+    MappingState.MAPPED: ("✓", "green"),
+    MappingState.EXCLUDED: ("-", "dim"),
+    MappingState.AMBIGUOUS: ("?", "yellow"),
+    MappingState.UNMAPPED: ("?", "yellow"),
+}
+
+_EXPLAINED = (Verdict.HELD, Verdict.NEW_REVENUE, Verdict.NOT_SOLD, Verdict.MISSING_DATA)
+"""Verdicts whose reason the two numbers do not tell."""
+
+
+def reconciliation_table(output: Output, found: Reconciliation, *, with_rows_in_line: bool) -> None:
+    """The rows that a person has something to do with, or all of them."""
+    rows = [row for row in found.rows if with_rows_in_line or row.verdict.is_exception]
+    has_licenses = any(isinstance(row.counts.licensed, Known) for row in found.rows)
+    columns = [Column("Client", width_minimum=16), Column("Service"), Column("Agreement", right=True)]
+    columns += [Column("Licensed", right=True)] if has_licenses else []
+    columns += [Column("Billed", right=True), Column("Verdict", width_minimum=16), Column("A month", right=True)]
+    output.table(columns, [_row_cells(row, has_licenses) for row in rows])
+    in_line = sum(1 for row in found.rows if not row.verdict.is_exception)
+    if in_line and not with_rows_in_line:
+        output.line(f"{_plural(in_line, 'more row is', 'more rows are')} in line (trueup run --all shows them).", "dim")
+    _explain(output, rows)
+
+
+def _row_cells(row: Row, has_licenses: bool) -> list[str | Cell]:
+    sign, style = _VERDICTS[row.verdict]
+    cells: list[str | Cell] = [client_name(row), _service(row), _count(row.counts.agreement)]
+    if has_licenses:
+        cells.append(_count(row.counts.licensed))
+    return [*cells, _count(row.counts.billed), Cell(f"{sign} {row.verdict.words}", style), _row_money(row)]
+
+
+def client_name(row: Row, characters_maximum: int = 34) -> str:
+    name = row.psa_account_name or (row.members[0].vendor_name if row.members else "")
+    return shown(name, characters_maximum)
+
+
+def _service(row: Row) -> str:
+    if row.product_code:
+        return shown(row.product_code, 20)
+    named = [member.service_name or member.service_id for member in row.members if member.service_id]
+    return shown(named[0], 20) if named else "-"
+
+
+def _count(count: Count) -> str | Cell:
+    if not isinstance(count, Known):
+        return Cell("no data" if count.state == "missing" else "failed", "dim" if count.state == "missing" else "red")
+    basis = _BASES[count.basis]
+    return f"{count.seats} {basis}" if basis else str(count.seats)
+
+
+def _row_money(row: Row) -> str:
+    if row.verdict is Verdict.IN_LINE:
+        return ""
+    return "no price" if row.monthly_money is None else money(row.monthly_money, row.currency)
+
+
+def money(amount: Decimal | None, currency: str) -> str:
+    """With a sign, because the direction is what matters: ``+17.00 USD``."""
+    if amount is None:
+        return "no price"
+    sign = "+" if amount > 0 else ""
+    return f"{sign}{money_text(amount)} {currency}"
+
+
+def _explain(output: Output, rows: Iterable[Row]) -> None:
+    explained = [row for row in rows if row.verdict in _EXPLAINED and row.reasons]
+    if not explained:
+        return
+    output.line()
+    output.line("Why some of them need a person:", "bold")
+    for row in explained:
+        output.paragraph(f"{client_name(row, 40)} ({row.verdict.words}): {shown(row.reasons[0], 300)}", "  ")
+
+
+def totals_lines(output: Output, totals: Totals) -> None:
+    """The totals in words: rows by verdict, accounts by mapping, seats, money."""
+    verdicts = ", ".join(f"{count} {verdict.words}" for verdict, count in totals.verdicts if count)
+    output.line("Totals", "bold")
+    output.paragraph(f"{_plural(totals.rows, 'row', 'rows')}: {verdicts or 'none'}", "  ")
+    output.paragraph(mapping_totals_text(totals.accounts), "  ")
+    output.paragraph(f"seats: {totals.agreement_seats} in Mimecast agreements, {totals.billed_seats} billed", "  ")
+    for currency, verdict, amount in totals.money:
+        output.line(f"  {verdict.words}: {money(amount, currency)} a month")
+    if totals.rows_without_price:
+        output.line(f"  {_plural(totals.rows_without_price, 'row has', 'rows have')} no price and no part in the money")
+
+
+def mapping_totals_text(totals: MappingTotals) -> str:
+    return (
+        f"{_plural(totals.all, 'Mimecast account', 'Mimecast accounts')}: {totals.mapped} mapped, "
+        f"{totals.excluded} excluded, {totals.ambiguous} ambiguous, {totals.unmapped} unmapped"
+    )
+
+
+def open_accounts(output: Output, entries: Sequence[AccountEntry]) -> None:
+    """What is left for a person, with the best suggestion; then what was left out and why."""
+    waiting = [entry for entry in entries if entry.state in {MappingState.UNMAPPED, MappingState.AMBIGUOUS}]
+    if waiting:
+        output.line()
+        output.line("Accounts that wait for a decision (trueup map account, trueup map exclude):", "bold")
+        accounts_table(output, waiting)
+    excluded = [entry for entry in entries if entry.state is MappingState.EXCLUDED]
+    if excluded:
+        output.line()
+        output.line("Excluded", "bold")
+        for entry in excluded:
+            why = entry.decision.reason if entry.decision else ""
+            output.paragraph(f"{shown(entry.vendor_id)} {shown(entry.vendor_name, 40)}: {shown(why, 300)}", "  ")
+
+
+def accounts_table(output: Output, entries: Sequence[AccountEntry]) -> None:
+    output.table(
+        [Column("Account"), Column("Name"), Column("Mapping"), Column("Client, or best suggestion", grows=True)],
+        [
+            [
+                shown(entry.vendor_id, 24),
+                shown(entry.vendor_name, 34),
+                Cell(f"{_MAPPINGS[entry.state][0]} {entry.state.value}", _MAPPINGS[entry.state][1]),
+                _partner(entry),
+            ]
+            for entry in entries
+        ],
+    )
+
+
+_RULES = {
+    MatchRule.EXACT: "same name",
+    MatchRule.SAFE_KEY: "same name but for spelling",
+    MatchRule.PERSON: "by a person",
+    MatchRule.IMPORT: "from a file",
+}
+
+
+def _partner(entry: AccountEntry) -> str:
+    if entry.state is MappingState.MAPPED:
+        rule = _RULES[entry.decision.rule] if entry.decision else ""
+        warning = f"; {shown(entry.warnings[0], 120)}" if entry.warnings else ""
+        return f"{shown(entry.psa_id or '')} {shown(entry.psa_name, 34)} ({rule}{warning})"
+    if entry.state is MappingState.EXCLUDED:
+        return shown(entry.decision.reason if entry.decision else "", 200)
+    if entry.ambiguity:
+        return shown(entry.ambiguity, 300)
+    if entry.suggestions:
+        best = entry.suggestions[0]
+        return f"{shown(best.psa_id)} {shown(best.psa_name, 34)}? {best.score} of 100, {shown(best.reasons[0], 120)}"
+    return "no name is alike"
+
+
+def services_table(output: Output, entries: Sequence[ServiceEntry]) -> None:
+    output.table(
+        [Column("Service"), Column("Name"), Column("Kind"), Column("Accounts", right=True), Column("Mapping"),
+         Column("Product")],
+        [
+            [
+                shown(entry.service_id, 40),
+                shown(entry.name, 40),
+                entry.kind.value,
+                str(entry.accounts_counted),
+                Cell(f"{_MAPPINGS[entry.state][0]} {entry.state.value}", _MAPPINGS[entry.state][1]),
+                _product(entry),
+            ]
+            for entry in entries
+        ],
+    )  # fmt: skip
+
+
+def _product(entry: ServiceEntry) -> str:
+    if entry.state is MappingState.MAPPED:
+        return f"{shown(entry.product_code, 30)} {shown(entry.product_name, 40)}"
+    if entry.state is MappingState.EXCLUDED and entry.decision is not None:
+        return shown(entry.decision.reason, 80)
+    return "-"
+
+
+def plan_table(output: Output, plan: Plan) -> None:
+    """The plan with what would be written, what is held and why, and what became of it."""
+    output.line(f"Plan {plan.id}: {plan.state.value}", "bold")
+    if not plan.changes:
+        output.line("  There is nothing to change.", "green")
+        return
+    has_results = bool(plan.results)
+    columns = [Column("Change"), Column("Client", width_minimum=12), Column("Product"), Column("From", right=True),
+               Column("To", right=True), Column("A month", right=True), Column("Guard")]  # fmt: skip
+    columns += [Column("Result")] if has_results else []
+    output.table(columns, [_change_cells(plan, change, has_results) for change in plan.changes])
+    for change in plan.held:
+        for hold in change.holds:
+            output.paragraph(
+                f"{change.id} is held: {hold.guard.replace('_', ' ')}, {shown(hold.figures, 200)}. "
+                f"It goes when {shown(hold.release, 200)}.",
+                "  ",
+            )
+
+
+def _change_cells(plan: Plan, change: Change, has_results: bool) -> list[str | Cell]:
+    cells: list[str | Cell] = [
+        change.id,
+        shown(change.psa_account_name, 26),
+        shown(change.product_code, 16),
+        decimal_text(change.expected),
+        str(change.target),
+        money(change.monthly_money, change.currency),
+        _guard(change),
+    ]
+    if has_results:
+        result = plan.result(change.id)
+        cells.append(outcome_cell(result.outcome) if result is not None else "")
+    return cells
+
+
+def outcome_cell(outcome: WriteOutcome) -> Cell:
+    sign, style = _OUTCOMES[outcome]
+    return Cell(f"{sign} {outcome.value}", style)
+
+
+def _guard(change: Change) -> Cell:
+    if not change.holds:
+        return Cell("ready", "green")
+    names = ", ".join(hold.guard.replace("_", " ") for hold in change.holds)
+    return Cell(f"held: {names}", "yellow") if change.is_held else Cell(f"released: {names}", "cyan")
+
+
+def plan_money(plan: Plan) -> str:
+    """What the changes that would go are worth together, by currency."""
+    sums: dict[str, Decimal] = {}
+    for change in plan.ready:
+        if change.monthly_money is not None:
+            sums[change.currency] = sums.get(change.currency, Decimal(0)) + change.monthly_money
+    return ", ".join(money(amount, currency) for currency, amount in sorted(sums.items())) or "0.00"
+
+
+def _plural(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
