@@ -14,7 +14,7 @@ from trueup.domain.accounts import VendorAccount, VendorAccountId, VendorFacts
 from trueup.domain.audit import Audit
 from trueup.domain.billing import PsaAccount, PsaAccountId
 from trueup.domain.canonical import sha256
-from trueup.domain.errors import NotFound
+from trueup.domain.errors import NotFound, VersionConflict
 from trueup.domain.facts import psa_facts, vendor_facts
 from trueup.domain.integrations import Side
 from trueup.domain.mapping import AccountEntry, Decision, MappingState, MatchingSummary, ServiceEntry
@@ -30,6 +30,9 @@ AUTOMATIC = "automatic matching"
 
 SUGGESTIONS_EACH = 3
 
+ATTEMPTS = 3
+"""A person may decide on an account while names are compared; then all is looked at again."""
+
 
 def auto_match(
     *,
@@ -40,7 +43,21 @@ def auto_match(
     similarity: NameSimilarity,
     clock: Clock,
 ) -> MatchingSummary:
-    """Match on the latest complete read of both sides. Safe to repeat. Raises NotFound when a side was never read."""
+    """Match on the latest complete read of both sides. Safe to repeat.
+
+    Raises NotFound when a side was never read, VersionConflict when people go on deciding faster than this compares.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _auto_match(run_id, snapshots, accounts, services, similarity, clock)
+        except VersionConflict:
+            continue
+    return _auto_match(run_id, snapshots, accounts, services, similarity, clock)
+
+
+def _auto_match(
+    run_id: str, snapshots: Snapshots, accounts: Accounts, services: Services, similarity: NameSimilarity, clock: Clock
+) -> MatchingSummary:
     vendor_read, psa_read = _latest(snapshots, Side.VENDOR), _latest(snapshots, Side.PSA)
     vendor = vendor_facts(snapshots.vendor_pages(vendor_read))
     clients = {account.id: account for account in psa_facts(snapshots.psa_pages(psa_read)).accounts}
@@ -120,10 +137,18 @@ def _free(entries: Iterable[AccountEntry], clients: Mapping[PsaAccountId, PsaAcc
 def _match(
     entries: Iterable[AccountEntry], clients: Mapping[PsaAccountId, PsaAccount], now: datetime
 ) -> list[AccountEntry]:
+    """The undecided entries after matching. The decided ones take part, because they make a name common: a second
+    client of a name that is mapped already is never matched by its name alone.
+    """
     everything = list(entries)
     undecided = {entry.vendor_id: entry for entry in everything if _is_undecided(entry)}
-    named = [Named(entry.vendor_id, entry.vendor_name) for entry in undecided.values()]
-    outcome = match_names(named, _free(everything, clients))
+    present = [entry for entry in everything if entry.is_decided or entry.absent_runs == 0]
+    outcome = match_names(
+        [Named(entry.vendor_id, entry.vendor_name) for entry in present],
+        [Named(client.id, client.name) for client in clients.values() if not client.deleted],
+        mapped_vendor_ids={entry.vendor_id for entry in present if entry.vendor_id not in undecided},
+        mapped_psa_ids={entry.psa_id for entry in everything if entry.psa_id is not None},
+    )
     found: dict[str, AccountEntry] = {
         key: replace(entry, state=MappingState.UNMAPPED, ambiguity="") for key, entry in undecided.items()
     }

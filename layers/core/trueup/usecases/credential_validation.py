@@ -9,6 +9,7 @@ from datetime import timedelta
 from trueup.domain.audit import Audit
 from trueup.domain.billing import CapabilityReport
 from trueup.domain.errors import (
+    ConfigurationInvalid,
     CredentialRejected,
     InputInvalid,
     NotConnected,
@@ -49,13 +50,16 @@ def connect(
     before = integrations.get(name)
     now = clock.now()
     vault.put(name, host=host, fields=checked)
-    finished_at = before.finished_at if before.address == host else None
+    open_settings = _open_settings(name, checked)
+    # Another address or another company is another system: what was finished was the mapping of the old one.
+    is_same = before.address == host and before.settings == open_settings
+    finished_at = before.finished_at if is_same else None
     return integrations.save(
         Integration(
             name=name,
             state=ConnectionState.ACTIVE if finished_at else ConnectionState.PENDING,
             address=host,
-            settings=_open_settings(name, checked),
+            settings=open_settings,
             identifier_tail=_tail(name, checked),
             report=report,
             checked_at=now,
@@ -83,7 +87,8 @@ def validate(
     try:
         fields = vault.get(name, host=integration.address)
         report = _check(name, connections, integration.address, fields)
-    except (VendorTrouble, NotConnected) as trouble:
+        _require_reads(name, report)
+    except (VendorTrouble, ConfigurationInvalid) as trouble:
         return _failed(integration, trouble, actor=actor, integrations=integrations, clock=clock)
     healed = integration.state is ConnectionState.NEEDS_ATTENTION
     whole = ConnectionState.ACTIVE if integration.finished_at else ConnectionState.PENDING
@@ -163,10 +168,14 @@ def _failed(
     integration: Integration, trouble: TrueupError, *, actor: str, integrations: Integrations, clock: Clock
 ) -> Integration:
     now = clock.now()
-    first = integration.first_failed_at or now
-    lasting = integration.failures_in_a_row > 0 and now - first >= PASSING_FAULT
-    rejected = isinstance(trouble, CredentialRejected | PermissionMissing | NotConnected)
-    broken = (rejected and lasting) or isinstance(trouble, NotConnected)
+    first = integration.first_failed_at
+    if first is None and isinstance(trouble, CredentialRejected | PermissionMissing):
+        # Only a rejection starts the clock: an outage yesterday does not make today's first rejection a lasting one.
+        first = now
+    rejected = isinstance(trouble, CredentialRejected | PermissionMissing)
+    broken = isinstance(trouble, ConfigurationInvalid) or (
+        rejected and first is not None and now - first >= PASSING_FAULT
+    )
     state = ConnectionState.NEEDS_ATTENTION if broken else integration.state
     changed = state is not integration.state
     audit = (

@@ -48,18 +48,7 @@ def exclude_account(vendor_id: str, *, reason: str, actor: str, accounts: Accoun
     """Take a vendor account out of the comparison; it stays listed with the reason. Raises NotFound, InputInvalid."""
     why = require_reason(reason)
     entry = accounts.get(VendorAccountId(vendor_id))
-    decision = Decision(actor, clock.now(), MatchRule.PERSON, why, entry.psa_id or "")
-    excluded = replace(
-        entry,
-        state=MappingState.EXCLUDED,
-        psa_id=None,
-        psa_name="",
-        vendor_name_decided=entry.vendor_name,
-        decision=decision,
-        ambiguity="",
-        suggestions=(),
-    )
-    return _save(accounts, excluded, entry)
+    return _save(accounts, _excluded(entry, why, actor, clock, MatchRule.PERSON), entry)
 
 
 def clear_account(vendor_id: str, *, actor: str, accounts: Accounts, clock: Clock) -> AccountEntry:
@@ -175,12 +164,9 @@ def _imported(
     if entry is None:
         raise NotFound(f"there is no vendor account {row.vendor_id!r}")
     if row.psa_id:
-        return _mapped(entry, _client(row.psa_id, clients), actor, clock, MatchRule.IMPORT, row.reason or "imported")
-    why = require_reason(row.reason)
-    decision = Decision(actor, clock.now(), MatchRule.IMPORT, why, entry.psa_id or "")
-    return replace(
-        entry, state=MappingState.EXCLUDED, psa_id=None, psa_name="", decision=decision, ambiguity="", suggestions=()
-    )
+        why = require_reason(row.reason) if row.reason.strip() else "imported"
+        return _mapped(entry, _client(row.psa_id, clients), actor, clock, MatchRule.IMPORT, why)
+    return _excluded(entry, require_reason(row.reason), actor, clock, MatchRule.IMPORT)
 
 
 def _mapped(
@@ -193,6 +179,19 @@ def _mapped(
         psa_name=client.name,
         vendor_name_decided=entry.vendor_name,
         decision=Decision(actor, clock.now(), rule, reason, entry.psa_id or ""),
+        ambiguity="",
+        suggestions=(),
+    )
+
+
+def _excluded(entry: AccountEntry, why: str, actor: str, clock: Clock, rule: MatchRule) -> AccountEntry:
+    return replace(
+        entry,
+        state=MappingState.EXCLUDED,
+        psa_id=None,
+        psa_name="",
+        vendor_name_decided=entry.vendor_name,
+        decision=Decision(actor, clock.now(), rule, why, entry.psa_id or ""),
         ambiguity="",
         suggestions=(),
     )

@@ -22,7 +22,7 @@ from trueup.ports.vault import Vault
 from trueup.usecases.auto_matching import auto_match
 from trueup.usecases.monthly_run import fail_run, note_plan, note_progress, note_step
 from trueup.usecases.psa_sync import sync_psa
-from trueup.usecases.reading import Progress, ReadOrder
+from trueup.usecases.reading import Progress, ReadOrder, ReadResult
 from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy, reconcile_period
 from trueup.usecases.vendor_sync import sync_vendor
 
@@ -69,26 +69,23 @@ def read_and_match(
         customer_file=customer_file,
     )
 
-    def side(which: Side, sync: Callable[..., object]) -> Snapshot:
-        latest = systems.state.snapshots.latest(which)
-        if latest is None or latest.run_id != run.id:
-            sync(
-                order,
-                integrations=systems.state.integrations,
-                vault=systems.vault,
-                connections=systems.connections,
-                snapshots=systems.state.snapshots,
-                checkpoints=systems.state.checkpoints,
-                clock=systems.clock,
-            )
-            latest = systems.state.snapshots.latest(which)
-        assert latest is not None
-        return latest
+    def side(sync: Callable[..., ReadResult]) -> Snapshot:
+        read = sync(
+            order,
+            integrations=systems.state.integrations,
+            vault=systems.vault,
+            connections=systems.connections,
+            snapshots=systems.state.snapshots,
+            checkpoints=systems.state.checkpoints,
+            clock=systems.clock,
+        )
+        assert read.snapshot is not None, "an order without an end time is read to its end"
+        return read.snapshot
 
     try:
         with ThreadPoolExecutor(max_workers=2, thread_name_prefix="sync") as pool:
-            vendor = pool.submit(side, Side.VENDOR, sync_vendor)
-            psa = pool.submit(side, Side.PSA, sync_psa)
+            vendor = pool.submit(side, sync_vendor)
+            psa = pool.submit(side, sync_psa)
             snapshots = (vendor.result(), psa.result())
         note_step(run.id, Step.MATCH, runs=systems.state.runs, clock=systems.clock)
         matching = auto_match(

@@ -62,6 +62,9 @@ def apply_plan(
     lease = f"apply-{plan.period}"
     leases.acquire(lease, owner=owner, seconds=LEASE_SECONDS)
     try:
+        # Whoever held the lease before may have got further than what was read above.
+        plan = plans.get(plan_id)
+        plan.require_approved(checksum)
         intended = plan_index.intended(plan_id)
         for change in plan.ready:
             if _is_final(plan.result(change.id)):

@@ -25,7 +25,9 @@ PAGES_MAXIMUM = 20_000
 """More pages than any MSP has: a read that goes on longer does not end."""
 
 SUSPICIOUS_DROP_SHARE = 2
-"""A read with fewer than one account in this many of the last one's is not believed without a person."""
+"""A read with fewer than one account in this many of the last one's is not believed without a person. For a PSA its
+agreements and lines count too: a role that was narrowed to some of them must not look like clients who left.
+"""
 
 Progress = Callable[[SideProgress], None]
 SidePage = VendorPage | PsaPage
@@ -109,13 +111,16 @@ def read_side(
     checkpoints: Checkpoints,
     clock: Clock,
 ) -> ReadResult:
-    """Read on until the side is read in full or the order's time is up.
+    """Read on until the side is read in full or the order's time is up. A run that has its snapshot keeps that one.
 
     Raises ReadIncomplete when the pages repeat, do not end or do not add up after a second pass, or when far fewer
     accounts are listed than last time. Any VendorTrouble of a page passes through; the pages before it are kept, so
     that a later call with the same run goes on from there.
     """
     side = integration.side
+    done = snapshots.latest(side)
+    if done is not None and done.run_id == order.run_id:
+        return ReadResult(done, SideProgress(side, len(done.pages), done.accounts, done.accounts, done=True))
     read = _resume(side, order.run_id, snapshots, checkpoints) or _Read(started_at=clock.now())
     while True:
         try:
@@ -238,13 +243,18 @@ def _mismatch(read: _Read) -> str | None:
 def _require_believable(integration: IntegrationName, read: _Read, snapshots: Snapshots) -> None:
     """An empty or much shorter list after a fuller one is far more often a fault than the truth."""
     last = snapshots.latest(integration.side)
-    if last is None or len(read.accounts) * SUSPICIOUS_DROP_SHARE >= last.accounts:
+    if last is None:
         return
-    raise ReadIncomplete(
-        f"{integration} listed {len(read.accounts)} accounts, last time it was {last.accounts}",
-        integration=integration,
-        remedy="Check at the vendor that this is right; then sync again and accept the smaller list: --accept-drop.",
-    )
+    compared = [("accounts", len(read.accounts), last.accounts)]
+    if integration.side is Side.PSA:
+        compared.append(("accounts, agreements and lines", read.records, last.records))
+    for what, listed, before in compared:
+        if listed * SUSPICIOUS_DROP_SHARE < before:
+            raise ReadIncomplete(
+                f"{integration} listed {listed} {what}, last time it was {before}",
+                integration=integration,
+                remedy="Check there that this is right; then sync again and accept the smaller list: --accept-drop.",
+            )
 
 
 def _progress(side: Side, read: _Read) -> SideProgress:

@@ -52,14 +52,15 @@ def reconcile_period(
 ) -> Outcome:
     """Compare, store the comparison, propose the plan. Safe to repeat: the same facts give the same plan.
 
-    Raises ReadIncomplete when a side has no complete read from this run: a plan is never made on an older one.
+    Lines are judged by the day on which the reads began, so that a run over midnight means one day all along. Raises
+    ReadIncomplete when a side has no complete read from this run: a plan is never made on an older one.
     """
-    vendor_read = _of_this_run(snapshots, Side.VENDOR, run_id)
-    psa_read = _of_this_run(snapshots, Side.PSA, run_id)
+    vendor_read = _of_this_run(snapshots, Side.VENDOR, period, run_id)
+    psa_read = _of_this_run(snapshots, Side.PSA, period, run_id)
     now = clock.now()
     legs = Legs(
         period=period,
-        on=local_day(now, policy.time_zone),
+        on=local_day(min(vendor_read.started_at, psa_read.started_at), policy.time_zone),
         vendor=vendor_facts(snapshots.vendor_pages(vendor_read)),
         psa=psa_facts(snapshots.psa_pages(psa_read)),
         psa_read_at=psa_read.completed_at,
@@ -76,7 +77,8 @@ def reconcile_period(
         effective=None,
         policy=policy.guards,
         read_ages_hours=[
-            Decimal((now - read.completed_at) / timedelta(hours=1)).quantize(Decimal("0.1"))
+            # From the start: what came first in a read that was interrupted for a day is a day old.
+            Decimal((now - read.started_at) / timedelta(hours=1)).quantize(Decimal("0.1"))
             for read in (vendor_read, psa_read)
         ],
         snapshots=(vendor_read.digest, psa_read.digest),
@@ -102,7 +104,7 @@ def reconcile_period(
 def _not_applied_yet(plan: Plan, plans: Plans) -> Plan:
     """The plan under an id that no applied plan has.
 
-    An equal proposal after one was applied is not the same plan: a change was refused then, or somebody set the line back.
+    An equal proposal after one was applied is another plan: a change was refused then, or somebody set the line back.
     """
     number = 1
     wanted = plan
@@ -118,9 +120,9 @@ def _not_applied_yet(plan: Plan, plans: Plans) -> Plan:
     return wanted
 
 
-def _of_this_run(snapshots: Snapshots, side: Side, run_id: str) -> Snapshot:
+def _of_this_run(snapshots: Snapshots, side: Side, period: str, run_id: str) -> Snapshot:
     snapshot = snapshots.latest(side)
-    if snapshot is None or snapshot.run_id != run_id:
+    if snapshot is None or snapshot.run_id != run_id or snapshot.period != period:
         integration = next(name for name in IntegrationName if name.side is side)
         raise ReadIncomplete(f"the {side.value} was not read in full in run {run_id}", integration=integration)
     return snapshot
