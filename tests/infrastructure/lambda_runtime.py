@@ -1,4 +1,4 @@
-"""A tiny Lambda: the Runtime API on a loopback port, and one process per function under AWS's own runtime client.
+"""A tiny Lambda: one process per execution environment under AWS's own runtime client, fed by the Runtime API.
 
 Method: the built artifact is put on the import path in Lambda's order (function, then layer), and nothing of the source
 tree is. Compiled libraries in the layer are for arm64; on another machine the same pinned versions stand in for those.
@@ -8,23 +8,24 @@ Must not: know what a function should answer.
 import json
 import os
 import platform
+import queue
 import subprocess
 import sys
 import sysconfig
 import threading
+import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 NEXT = "/2018-06-01/runtime/invocation/next"
-ANSWER_TIMEOUT_SECONDS = 60.0
+POLL_SECONDS = 0.2
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the function sent back: its result, or the error the runtime client reported for it."""
 
@@ -32,108 +33,114 @@ class Answer:
     is_error: bool
 
 
-@dataclass(slots=True)
-class RuntimeApi:
-    """Serves one event to one function process and keeps its answer."""
+class ExecutionEnvironment:
+    """One warm environment of a function. It answers one event at a time, and keeps its process between them."""
 
-    event: Any
-    function_arn: str
-    answered: threading.Event = field(default_factory=threading.Event)
-    stopping: threading.Event = field(default_factory=threading.Event)
-    answer: Answer | None = None
-    was_served: bool = False
+    def __init__(
+        self,
+        function: Path,
+        import_path: list[Path],
+        environment: Mapping[str, str],
+        *,
+        timeout_seconds: int,
+        log: Path,
+    ) -> None:
+        self._name = environment["AWS_LAMBDA_FUNCTION_NAME"]
+        self._timeout_seconds = timeout_seconds
+        self._log = log
+        self._events: queue.Queue[Any] = queue.Queue()
+        self._answers: queue.Queue[Answer] = queue.Queue()
+        self._stopping = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_class(self))
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                # -S keeps the site-packages of this environment, and with it the source tree, off the import path.
+                [sys.executable, "-S", "-m", "awslambdaric", "app.handler"],
+                cwd=function,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "PYTHONPATH": os.pathsep.join(str(folder) for folder in (function, *import_path)),
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_address[1]}",
+                    "LAMBDA_TASK_ROOT": str(function),
+                    **environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
 
-    @contextmanager
-    def serving(self) -> Iterator[str]:
-        """The `host:port` that AWS_LAMBDA_RUNTIME_API wants, for as long as the block lasts."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class())
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_address[1]}"
-        finally:
-            self.stopping.set()
-            server.shutdown()
-            server.server_close()
-            thread.join()
+    def answer(self, event: Any) -> Answer:
+        """Hand over one event and wait. Fails with the log when the process ends or the function's time is up."""
+        self._events.put(event)
+        deadline = time.monotonic() + self._timeout_seconds
+        while time.monotonic() < deadline:
+            try:
+                return self._answers.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                assert self._process.poll() is None, f"{self._name} ended; it logged:\n{self.log}"
+        raise AssertionError(f"{self._name} did not answer in {self._timeout_seconds} s; it logged:\n{self.log}")
 
-    def _handler_class(self) -> type[BaseHTTPRequestHandler]:
-        api = self
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                assert self.path == NEXT, self.path
-                if api.was_served:
-                    # Lambda keeps an idle function waiting here until it stops the environment.
-                    api.stopping.wait()
-                    return
-                api.was_served = True
-                body = json.dumps(api.event).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.send_header("Lambda-Runtime-Aws-Request-Id", str(uuid.uuid4()))
-                self.send_header("Lambda-Runtime-Deadline-Ms", "9999999999999")
-                self.send_header("Lambda-Runtime-Invoked-Function-Arn", api.function_arn)
-                self.send_header("Lambda-Runtime-Trace-Id", "Root=1-00000000-000000000000000000000000;Sampled=0")
-                self.end_headers()
-                self.wfile.write(body)
+    def stop(self) -> None:
+        self._stopping.set()
+        self._process.kill()
+        self._process.wait()
+        self._server.shutdown()
+        self._server.server_close()
 
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self.send_response(202)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                api.answer = Answer(json.loads(body or b"null"), is_error=not self.path.endswith("/response"))
-                api.answered.set()
+    def next_event(self) -> tuple[bytes, dict[str, str]] | None:
+        """The next event and its headers, when there is one; None when the environment is stopped."""
+        while not self._stopping.is_set():
+            try:
+                body = json.dumps(self._events.get(timeout=POLL_SECONDS)).encode()
+            except queue.Empty:
+                continue
+            deadline_milliseconds = int((time.time() + self._timeout_seconds) * 1000)
+            return body, {
+                "Lambda-Runtime-Aws-Request-Id": str(uuid.uuid4()),
+                "Lambda-Runtime-Deadline-Ms": str(deadline_milliseconds),
+                "Lambda-Runtime-Invoked-Function-Arn": f"arn:aws:lambda:eu-west-1:123456789012:function:{self._name}",
+                "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000;Sampled=0",
+            }
+        return None
 
-            def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the parent's name
-                """Requests are not worth a line."""
-
-        return Handler
-
-
-def invoke(function: Path, import_path: list[Path], event: Any, environment: Mapping[str, str]) -> tuple[Answer, str]:
-    """Run the built function on the event; its answer and everything it logged. Fails when it answers nothing."""
-    name = environment["AWS_LAMBDA_FUNCTION_NAME"]
-    api = RuntimeApi(event, f"arn:aws:lambda:eu-west-1:123456789012:function:{name}")
-    with api.serving() as address:
-        process = subprocess.Popen(
-            # -S keeps the site-packages of this environment, and with it the source tree, off the import path.
-            [sys.executable, "-S", "-m", "awslambdaric", "app.handler"],
-            cwd=function,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": os.pathsep.join(str(folder) for folder in (function, *import_path)),
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "AWS_LAMBDA_RUNTIME_API": address,
-                "LAMBDA_TASK_ROOT": str(function),
-                **environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            _wait_for_answer(api, process)
-        finally:
-            process.kill()
-            log = process.communicate()[0]
-    assert api.answer is not None, f"{name} answered nothing; it logged:\n{log}"
-    return api.answer, log
+    def take_answer(self, answer: Answer) -> None:
+        self._answers.put(answer)
 
 
-def _wait_for_answer(api: RuntimeApi, process: subprocess.Popen[str]) -> None:
-    """Until the answer is there, the process is gone, or the time is up."""
+def _handler_class(environment: ExecutionEnvironment) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == NEXT, self.path
+            found = environment.next_event()
+            if found is None:
+                return
+            body, headers = found
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
 
-    def watch() -> None:
-        process.wait()
-        api.answered.set()
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(202)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            environment.take_answer(Answer(json.loads(body or b"null"), is_error=not self.path.endswith("/response")))
 
-    threading.Thread(target=watch, daemon=True).start()
-    api.answered.wait(ANSWER_TIMEOUT_SECONDS)
+        def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the parent's name
+            """Requests are not worth a line."""
+
+    return Handler
 
 
 def prepare_import_path(layer: Path, folder: Path) -> list[Path]:

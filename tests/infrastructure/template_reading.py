@@ -5,8 +5,9 @@ Must not: know what is right; the tests say that.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,12 @@ def functions() -> dict[str, dict[str, Any]]:
     for body in resources("AWS::Serverless::Function").values():
         by_capability[Path(body["Properties"]["CodeUri"]).name] = body["Properties"]
     return by_capability
+
+
+def role_of(capability: str) -> str:
+    """Logical id of the role the function takes."""
+    role: str = functions()[capability]["Role"]["Fn::GetAtt"][0]
+    return role
 
 
 def routes() -> set[tuple[str, str, bool]]:
@@ -152,6 +159,16 @@ def grants(role: str) -> Iterator[Grant]:
             for action in _as_list(statement["Action"]):
                 for resource in _as_list(statement["Resource"]):
                     yield Grant(action, resolve(resource), via_service)
+
+
+def is_allowed(granted: Iterable[Grant], attempt: Grant) -> bool:
+    """IAM's evaluation for what these policies use: any matching statement allows, and nothing else does."""
+    return any(
+        fnmatchcase(attempt.action, grant.action)
+        and fnmatchcase(attempt.resource, grant.resource)
+        and grant.via_service in ("", attempt.via_service)
+        for grant in granted
+    )
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -3,11 +3,19 @@
 Method: a policy simulation over the template's own roles, each trying everything any of them may do.
 """
 
-from fnmatch import fnmatchcase
-
 import pytest
 
-from tests.infrastructure.template_reading import ACCOUNT_SCOPE, TENANT, Grant, functions, grants, resolve, resources
+from tests.infrastructure.template_reading import (
+    ACCOUNT_SCOPE,
+    TENANT,
+    Grant,
+    functions,
+    grants,
+    is_allowed,
+    resolve,
+    resources,
+    role_of,
+)
 
 READ_STATE = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
 USE_DATA_KEY = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
@@ -67,21 +75,6 @@ def expected() -> dict[Grant, frozenset[str]]:
     allow(callbacks, own_executions, {"portal"})
     allow(["sqs:SendMessage"], QUEUE, {"monthly_run", "credential_validation"})
     return table
-
-
-def role_of(capability: str) -> str:
-    role: str = functions()[capability]["Role"]["Fn::GetAtt"][0]
-    return role
-
-
-def is_allowed(granted: list[Grant], attempt: Grant) -> bool:
-    """IAM's evaluation for what these policies use: any matching statement allows, and nothing else does."""
-    return any(
-        fnmatchcase(attempt.action, grant.action)
-        and fnmatchcase(attempt.resource, grant.resource)
-        and grant.via_service in ("", attempt.via_service)
-        for grant in granted
-    )
 
 
 @pytest.mark.parametrize("capability", sorted(EVERYONE))

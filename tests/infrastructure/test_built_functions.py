@@ -1,0 +1,177 @@
+"""A month through the built functions: API in, durable workflow, vendor protocols, one write a change, nothing denied.
+
+Method: what `sam build` made runs under AWS's runtime client; every AWS call passes a gate that enforces the template's
+roles; the vendors are the simulators. Needs a build, so it belongs to `make deployable` and not to `make test`.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.simulators import credentials
+from local.simulators.connectwise import ConnectWiseSimulator
+from local.simulators.demo_world import SERVICE_TO_PRODUCT, demo_world
+from local.simulators.mimecast import MimecastSimulator
+from tests.infrastructure.small_cloud import Call, SmallCloud, running_cloud
+from tests.infrastructure.template_reading import ROOT, TENANT
+
+BUILD = ROOT / ".aws-sam" / "build"
+RUN_SECONDS = 120.0
+
+pytestmark = [
+    pytest.mark.built,
+    pytest.mark.slow,
+    pytest.mark.skipif(not (BUILD / "template.yaml").is_file(), reason="nothing is built; run `make deployable`"),
+]
+
+
+@dataclass(slots=True)
+class Stack:
+    """The running stack and the vendors it talks to."""
+
+    cloud: SmallCloud
+    mimecast: MimecastSimulator
+    connectwise: ConnectWiseSimulator
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, role: str = "admin", person: str = "ada@example.com"
+    ) -> Any:
+        """One request through the built portal, as API Gateway hands it over after checking the token."""
+        answer = self.cloud.run("portal", http_event(method, path, body, role=role, person=person))
+        assert not answer.is_error, answer.payload
+        status, text = answer.payload["statusCode"], answer.payload["body"]
+        assert status < 400, f"{method} {path}: {status} {text}"
+        return json.loads(text)
+
+    def wait_for_run(self, run_id: str, *states: str) -> dict[str, Any]:
+        deadline = time.monotonic() + RUN_SECONDS
+        while time.monotonic() < deadline:
+            run: dict[str, Any] = self.call("GET", f"/v1/runs/{run_id}", role="viewer")
+            if run["state"] in states:
+                return run
+            assert run["state"] != "failed", (run, self.cloud.denied)
+            time.sleep(0.2)
+        raise AssertionError(f"run {run_id} is still {run['state']} at {run['step']}; log:\n{self.cloud.log[-5000:]}")
+
+
+def http_event(method: str, path: str, body: Any, *, role: str, person: str) -> dict[str, Any]:
+    """Payload format 2.0 behind the JWT authorizer."""
+    return {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json", "authorization": "Bearer checked-by-the-gateway"},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "api",
+            "authorizer": {"jwt": {"claims": {"email": person, "cognito:groups": f"[{role}]"}, "scopes": None}},
+            "domainName": "api.execute-api.eu-west-1.amazonaws.com",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "test",
+            },
+            "requestId": "request-1",
+            "routeKey": f"{method} {path}",
+            "stage": "$default",
+            "time": "01/Nov/2026:06:00:00 +0000",
+            "timeEpoch": 1793512800000,
+        },
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole stack with both vendors connected; its tests run in order and build on each other."""
+    folder: Path = tmp_path_factory.mktemp("cloud")
+    world = demo_world()
+    with (
+        MimecastSimulator(world) as mimecast,
+        ConnectWiseSimulator(world) as connectwise,
+        running_cloud(BUILD, folder) as cloud,
+    ):
+        running = Stack(cloud, mimecast, connectwise)
+        running.call(
+            "PUT",
+            "/v1/integrations/mimecast",
+            {
+                "address": mimecast.url,
+                "fields": {
+                    "client_id": credentials.MIMECAST_CLIENT_ID,
+                    "client_secret": credentials.MIMECAST_CLIENT_SECRET,
+                },
+            },
+        )
+        running.call(
+            "PUT",
+            "/v1/integrations/connectwise",
+            {
+                "address": connectwise.url,
+                "fields": {
+                    "company_id": credentials.CONNECTWISE_COMPANY_ID,
+                    "public_key": credentials.CONNECTWISE_PUBLIC_KEY,
+                    "private_key": credentials.CONNECTWISE_PRIVATE_KEY,
+                    "client_id": credentials.CONNECTWISE_CLIENT_ID,
+                },
+            },
+        )
+        yield running
+
+
+def test_a_month_from_connecting_to_reading_back(stack: Stack) -> None:
+    first = stack.call("POST", "/v1/runs", role="preparer")
+    stack.wait_for_run(first["id"], "done", "waiting_for_approval")
+    for service, product in SERVICE_TO_PRODUCT.items():
+        stack.call("PUT", f"/v1/service-mappings/{service}", {"product_id": product}, role="preparer")
+    finished = stack.call("POST", "/v1/integrations/mimecast/finish", role="preparer")
+    run = stack.wait_for_run(finished["run"]["id"], "waiting_for_approval")
+
+    plan = stack.call("GET", f"/v1/plans/{run['plan_id']}", role="approver")
+    free = [change for change in plan["changes"] if not change["guard"]]
+    assert free, "the demo month has changes that no guard holds"
+    before = len(stack.connectwise.world.writes)
+    approval = {"checksum": plan["checksum"]}
+    stack.call("POST", f"/v1/plans/{plan['id']}/approve", approval, role="approver", person="otto@example.com")
+    stack.call("POST", f"/v1/plans/{plan['id']}/apply", approval, role="approver", person="otto@example.com")
+    stack.wait_for_run(run["id"], "done")
+
+    applied = stack.call("GET", f"/v1/plans/{plan['id']}", role="viewer")
+    results = {change["id"]: change["result"] for change in applied["changes"] if change["result"]}
+    assert set(results) >= {change["id"] for change in free}
+    assert len(stack.connectwise.world.writes) - before == len(free), "one write for each change, no more"
+
+
+def test_the_daily_check_finds_both_credentials_good_and_no_run_overdue(stack: Stack) -> None:
+    answer = stack.cloud.run("credential_validation", {"trigger": "schedule"})
+    assert not answer.is_error, answer.payload
+    assert answer.payload["failing"] == []
+    assert sorted(answer.payload["checked"]) == ["connectwise", "mimecast"]
+
+
+def test_the_roles_of_the_template_were_enough(stack: Stack) -> None:
+    assert stack.cloud.denied == []
+    assert ("plan_apply", "dynamodb:PutItem") in stack.cloud.used
+
+
+def test_the_gate_refuses_what_a_role_does_not_allow(stack: Stack) -> None:
+    body = json.dumps({"SecretId": f"trueup/{TENANT}/connectwise", "SecretString": "{}"}).encode()
+    seen = len(stack.cloud.denied)
+    reply = stack.cloud.answer(Call("vendor_sync", "/", {"X-Amz-Target": "secretsmanager.PutSecretValue"}, body))
+    assert reply.status == 400
+    assert b"AccessDenied" in reply.body
+    del stack.cloud.denied[seen:]
+
+
+def test_no_secret_is_in_the_logs(stack: Stack) -> None:
+    for secret in (credentials.MIMECAST_CLIENT_SECRET, credentials.CONNECTWISE_PRIVATE_KEY):
+        assert secret not in stack.cloud.log
