@@ -97,6 +97,9 @@ class DynamoDbPlans:
     def intend(self, plan: Plan, change: Change, audit: Audit) -> None:
         """Raises VersionConflict when the plan is not what it was when it was read: then nothing may be sent."""
         plan.change(change.id)
+        if plan.version < 1:
+            self._require(plan.id)
+            raise _moved(plan)
         intent = at(self._table.keys.plan_intent(plan.id, change.id), {_CHANGE_ID: change.id})
         check = Check(self._table.keys.plan(plan.id), version_is(plan.version))
         try:

@@ -1,7 +1,8 @@
 """Runs, one item each, and the one place that an unfinished run holds.
 
-Method: a pointer names the run that took the place last; the place is free when that run is over, waits for a person,
-or was not heard of for the lease time. Must not: let a run that is over become unfinished again.
+Method: a pointer names the run that took the place last, and moving it is what two starts compete for. The place is
+free when no recent run is running, or those that are were not heard of for the lease time.
+Must not: let a run that is over become unfinished again.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ class DynamoDbRuns:
         for attempt in range(_ATTEMPTS):
             pointer = self._table.get(self._table.keys.unfinished_run())
             holder_id = None if pointer is None else str(pointer[_RUN_ID])
-            holder = None if holder_id is None else self._find(holder_id)
-            self._require_place(run, holder)
+            holders = [one for one in self._recent(holder_id) if one.holds_place]
+            for holder in holders:
+                self._require_place(run, holder)
             by_time = at(self._table.keys.run_by_time(run.started_at, run.id), {_RUN_ID: run.id})
             place = at(self._table.keys.unfinished_run(), {_RUN_ID: run.id})
             operations: list[Operation] = [
@@ -57,8 +59,8 @@ class DynamoDbRuns:
                 Put(place, attribute_is(_RUN_ID, holder_id)),
                 Put(by_time),
             ]
-            if holder is not None and holder.holds_place:
-                operations.append(Put(self._item(self._abandoned(holder, run)), version_is(holder.version)))
+            for dead in holders:
+                operations.append(Put(self._item(self._abandoned(dead, run)), version_is(dead.version)))
             try:
                 self._chain.write(operations, [audit])
             except ConditionsFailed as refused:
@@ -100,6 +102,14 @@ class DynamoDbRuns:
     def _find(self, run_id: str) -> Run | None:
         item = self._table.get(self._table.keys.run(run_id))
         return None if item is None else RUN.unpack(item[CONTENT])
+
+    def _recent(self, holder_id: str | None) -> tuple[Run, ...]:
+        """The newest runs and the one that took the place last: a run that waited may run again after a later one."""
+        recent = self.latest()
+        if holder_id is None or any(one.id == holder_id for one in recent):
+            return recent
+        holder = self._find(holder_id)
+        return recent if holder is None else (*recent, holder)
 
     def _require_place(self, run: Run, holder: Run | None) -> None:
         if holder is None or not holder.holds_place:
