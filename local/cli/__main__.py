@@ -1,7 +1,7 @@
 """`trueup`: parse, open what the command needs, carry it out, and end with the promised exit code.
 
-Method: the product is imported only by the command that needs it. Must not: show a traceback; what nobody foresaw is one
-line here and its details in the log of the state folder.
+Method: the product is imported only by the command that needs it. Must not: show a traceback; what nobody foresaw
+is one line here, with its details in the log of the state folder.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def _logged(error: Exception) -> Unforeseen:
         home.prepare()
         log_to(home)
     except (TrueupError, OSError):
-        return Unforeseen(what, remedy="The state folder cannot be written, so the details are lost: run trueup doctor.")
+        return Unforeseen(
+            what, remedy="The state folder cannot be written, so the details are lost: run trueup doctor."
+        )
     logging.getLogger("trueup.cli").error("unforeseen", exc_info=error)
     return Unforeseen(what, remedy=f"The details are in {home.log}; report them.")
 

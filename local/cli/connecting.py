@@ -100,8 +100,8 @@ def _connect(
 def _from_environment(variable: str, field: CredentialField, command: str) -> str:
     value = os.environ.get(variable, "")
     if not value:
-        raise Usage(f"the environment variable {shown(variable)} that should hold the {field.label} is empty or not set",
-                    command=command)  # fmt: skip
+        what = f"the environment variable {shown(variable)}, which should hold the {field.label}, is empty or not set"
+        raise Usage(what, command=command)
     return value
 
 
@@ -135,9 +135,7 @@ def _line(prompt: str) -> str:
 def _next_step(workplace: Workplace) -> str:
     """What comes next in the month, told by how the connections stand."""
     waiting = [
-        item.name.value
-        for item in workplace.state.integrations.all()
-        if item.state is ConnectionState.NOT_CONNECTED
+        item.name.value for item in workplace.state.integrations.all() if item.state is ConnectionState.NOT_CONNECTED
     ]
     if waiting:
         return f"trueup connect {waiting[0]}"
@@ -204,7 +202,7 @@ def integrations(workplace: Workplace, arguments: Namespace) -> int:
     items: list[View] = [integration_view(item) for item in every]
     workplace.output.document({"items": items, "next": _next_step(workplace)})
     workplace.output.table(
-        [Column("Integration"), Column("State"), Column("Address"), Column("Key"), Column("Checked")],
+        [Column("Integration"), Column("State"), Column("Address", "name"), Column("Key"), Column("Checked")],
         [
             [
                 item.name.value,

@@ -1,7 +1,7 @@
 """Where this machine keeps its state, the environment the product sees, and the lock that lets one writer in.
 
-Method: one folder (``TRUEUP_HOME``, else ``.local`` in the project) that only its owner can read; the settings come from
-template.yaml for the tenant ``local``. Must not: leave a lock behind; the operating system frees it however we end.
+Method: one folder (``TRUEUP_HOME``, else ``.local`` in the project) that only its owner can read; the settings come
+from template.yaml for the tenant ``local``. Must not: leave a lock behind; the system frees it however we end.
 """
 
 from __future__ import annotations

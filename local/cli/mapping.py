@@ -9,7 +9,7 @@ from pathlib import Path
 from local.cli import EXIT_DONE
 from local.cli.files import read_file, write_file
 from local.cli.output import Column, shown
-from local.cli.tables import accounts_table, mapping_totals_text, services_table
+from local.cli.tables import accounts_table, mapping_totals_text, services_table, undecided_accounts
 from local.cli.workplace import Workplace
 from trueup.api.spreadsheets import FILE_BYTES_MAXIMUM, mappings_csv, read_mappings
 from trueup.api.views import account_view, mapping_totals_view, money_text, product_view, service_view
@@ -25,8 +25,11 @@ def accounts(workplace: Workplace, arguments: Namespace) -> int:
     workplace.output.document(
         {"items": [account_view(entry) for entry in chosen], "totals": mapping_totals_view(totals)}
     )
+    decided = [entry for entry in chosen if entry.is_decided]
+    if decided:
+        accounts_table(workplace.output, decided)
+    undecided_accounts(workplace.output, [entry for entry in chosen if not entry.is_decided])
     if chosen:
-        accounts_table(workplace.output, chosen)
         workplace.output.line()
     if not every:
         workplace.output.line("No account was read yet. Next: trueup sync")
@@ -58,7 +61,7 @@ def products(workplace: Workplace, arguments: Namespace) -> int:
         workplace.output.line(f"No product of the PSA has {shown(arguments.text)!r} in its Product ID or name.")
         return EXIT_DONE
     workplace.output.table(
-        [Column("Product ID"), Column("Name"), Column("Price", right=True), Column("Internal id", right=True),
+        [Column("Product ID"), Column("Name", "name"), Column("Price", "number"), Column("Internal id", "number"),
          Column("")],
         [
             [

@@ -114,7 +114,7 @@ def run(workplace: Workplace, arguments: Namespace) -> int:
     )
     if not workplace.output.as_json:
         _describe_freshness(workplace, begun)
-        reconciliation_table(workplace.output, found, with_rows_in_line=arguments.all)
+        reconciliation_table(workplace.output, found, with_all_rows=arguments.all)
         open_accounts(workplace.output, entries)
         workplace.output.line()
         totals_lines(workplace.output, found.totals)
@@ -211,7 +211,9 @@ def _sync_view(workplace: Workplace, ended: Run, read: ReadSide) -> View:
 
 def _describe_sync(workplace: Workplace, read: ReadSide) -> None:
     output = workplace.output
-    output.line(f"{mapping_totals_text(read.matching.totals)} ({read.matching.newly_mapped} of them just now, by name).")
+    output.line(
+        f"{mapping_totals_text(read.matching.totals)} ({read.matching.newly_mapped} of them just now, by name)."
+    )
     for vendor_id in read.matching.renamed:
         output.line(f"  {shown(vendor_id)} was renamed since it was mapped; its mapping stays.", "yellow")
     output.line(f"Next: {_next_step(workplace)}", "bold")

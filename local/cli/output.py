@@ -1,7 +1,7 @@
 """What a person or a program gets to see: text and tables, or one JSON document; errors in one line.
 
-Method: in JSON mode only ``document`` writes to standard output, in text mode only the others. Everything that came from
-outside passes ``shown`` before a terminal sees it; JSON keeps it exact, escaped to ASCII.
+Method: in JSON mode only ``document`` writes to standard output, in text mode only the others. Everything that came
+from outside passes ``shown`` before a terminal sees it; JSON keeps it exact, escaped to ASCII.
 Must not: fail because a reader went away; whoever applies a plan into ``head`` still applies all of it.
 """
 
@@ -40,12 +40,14 @@ def shown(text: object, characters_maximum: int = NAME_CHARACTERS_MAXIMUM) -> st
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table. ``grows`` lets it take a second line instead of being cut."""
+    """One column of a table.
+
+    A name may be cut on a narrow terminal and a text may take a second line; everything else (numbers, ids, verdicts)
+    keeps its width, because half of it is worse than none.
+    """
 
     title: str
-    right: bool = False
-    grows: bool = False
-    width_minimum: int = 0
+    kind: Literal["exact", "number", "name", "text"] = "exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,13 @@ class Output:
         from rich.table import Table
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=False)
-        for column in columns:
+        for column, width in zip(columns, self._widths(columns, rows), strict=True):
             table.add_column(
                 column.title,
-                justify="right" if column.right else "left",
-                overflow="fold" if column.grows else "ellipsis",
-                no_wrap=not column.grows,
-                min_width=column.width_minimum or None,
+                justify="right" if column.kind == "number" else "left",
+                overflow="fold" if column.kind == "text" else "ellipsis",
+                no_wrap=column.kind != "text",
+                width=width,
             )
         for row in rows:
             table.add_row(*(_rich_cell(cell) for cell in row))
@@ -135,6 +137,24 @@ class Output:
         )
         console.print(table)
         _write(self._out, "\n".join(line.rstrip() for line in page.getvalue().splitlines()) + "\n")
+
+    def _widths(self, columns: Sequence[Column], rows: Sequence[Sequence[str | Cell]]) -> list[int]:
+        """As wide as the content; where that is too wide for the terminal, the widest names and texts give way."""
+        from rich.cells import cell_len
+
+        widths = [
+            max([cell_len(column.title), *(cell_len(_text(row[index])) for row in rows)])
+            for index, column in enumerate(columns)
+        ]
+        giving = [index for index, column in enumerate(columns) if column.kind in {"name", "text"}]
+        over = sum(widths) + _GAP * (len(columns) - 1) - self.columns
+        while over > 0 and giving:
+            widest = max(giving, key=lambda index: widths[index])
+            if widths[widest] <= _NARROWEST:
+                break
+            widths[widest] -= 1
+            over -= 1
+        return widths
 
     def failure(self, error: TrueupError) -> None:
         """An error raised on purpose: one line for a person, and the problem document for a program.
@@ -151,6 +171,12 @@ class Output:
             return text
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m"
 
+
+_NARROWEST = 12
+"""Columns of characters that a name or a text always gets."""
+
+_GAP = 3
+"""Columns of characters between two columns of a table."""
 
 _CODES: dict[str, str] = {
     "dim": "2",
@@ -186,6 +212,10 @@ def _is_terminal(stream: TextIO) -> bool:
 
 def _has_color(stream: TextIO) -> bool:
     return _is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+
+
+def _text(cell: str | Cell) -> str:
+    return cell if isinstance(cell, str) else cell.text
 
 
 def _rich_cell(cell: str | Cell) -> Text:

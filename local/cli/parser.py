@@ -173,9 +173,7 @@ def _add_reading(commands: _Commands) -> None:
         ("excluded", "only excluded accounts, with the reason"),
     ):
         state.add_argument(f"--{name}", dest="state", action="store_const", const=name, help=text)
-    commands.add(
-        "services", "mapping:services", "read", "List Mimecast services with their product", "trueup services"
-    )
+    commands.add("services", "mapping:services", "read", "List Mimecast services with their product", "trueup services")
     products = commands.add(
         "products", "mapping:products", "read", "Search the PSA's catalog by Product ID", "trueup products MIME"
     )
@@ -183,9 +181,7 @@ def _add_reading(commands: _Commands) -> None:
 
 
 def _add_reading_options(parser: Parser) -> None:
-    parser.add_argument(
-        "--accept-drop", action="store_true", help="believe a list that is much shorter than last time"
-    )
+    parser.add_argument("--accept-drop", action="store_true", help="believe a list that is much shorter than last time")
     parser.add_argument(
         "--customers", metavar="FILE.csv", help="take the accounts from the customer file the Mimecast portal exports"
     )

@@ -45,8 +45,8 @@ def list_plans(workplace: Workplace, arguments: Namespace) -> int:
         workplace.output.line("There is no plan yet. Next: trueup run")
         return EXIT_DONE
     workplace.output.table(
-        [Column("Plan"), Column("Period"), Column("State"), Column("Changes", right=True), Column("Held", right=True),
-         Column("A month", right=True), Column("Made")],
+        [Column("Plan"), Column("Period"), Column("State"), Column("Changes", "number"), Column("Held", "number"),
+         Column("A month", "number"), Column("Made")],
         [
             [
                 plan.id,
@@ -108,7 +108,7 @@ def approve(workplace: Workplace, arguments: Namespace) -> int:
 
 
 def apply(workplace: Workplace, arguments: Namespace) -> int:
-    """0 when all is applied, 2 when a line had moved, 1 when a write was rejected, is unknown, or could not be tried."""
+    """0 when all is applied, 2 when a line had moved, 1 when a write was rejected, is unknown or could not be tried."""
     output = workplace.output
 
     def tell(change: Change, result: ChangeResult) -> None:

@@ -33,8 +33,8 @@ def history(workplace: Workplace, arguments: Namespace) -> int:
         workplace.output.line("Nothing has happened yet.")
         return EXIT_DONE
     workplace.output.table(
-        [Column("No.", right=True), Column("When (UTC)"), Column("Who"), Column("What", grows=True),
-         Column("Why", grows=True)],
+        [Column("No.", "number"), Column("When (UTC)"), Column("Who"), Column("What", "text"),
+         Column("Why", "text")],
         [
             [
                 str(event.number),

@@ -59,18 +59,25 @@ _EXPLAINED = (Verdict.HELD, Verdict.NEW_REVENUE, Verdict.NOT_SOLD, Verdict.MISSI
 """Verdicts whose reason the two numbers do not tell."""
 
 
-def reconciliation_table(output: Output, found: Reconciliation, *, with_rows_in_line: bool) -> None:
-    """The rows that a person has something to do with, or all of them."""
-    rows = [row for row in found.rows if with_rows_in_line or row.verdict.is_exception]
+def reconciliation_table(output: Output, found: Reconciliation, *, with_all_rows: bool) -> None:
+    """The rows that a person has something to do with, or all of them.
+
+    Rows of an account that nobody has decided on are left to the list of those accounts.
+    """
+    rows = [row for row in found.rows if with_all_rows or (row.verdict.is_exception and not _waits_for_mapping(row))]
     has_licenses = any(isinstance(row.counts.licensed, Known) for row in found.rows)
-    columns = [Column("Client", width_minimum=16), Column("Service"), Column("Agreement", right=True)]
-    columns += [Column("Licensed", right=True)] if has_licenses else []
-    columns += [Column("Billed", right=True), Column("Verdict", width_minimum=16), Column("A month", right=True)]
+    columns = [Column("Client", "name"), Column("Service", "name"), Column("Agreement", "number")]
+    columns += [Column("Licensed", "number")] if has_licenses else []
+    columns += [Column("Billed", "number"), Column("Verdict"), Column("A month", "number")]
     output.table(columns, [_row_cells(row, has_licenses) for row in rows])
     in_line = sum(1 for row in found.rows if not row.verdict.is_exception)
-    if in_line and not with_rows_in_line:
-        output.line(f"{_plural(in_line, 'more row is', 'more rows are')} in line (trueup run --all shows them).", "dim")
+    if in_line and not with_all_rows:
+        output.line(f"{plural(in_line, 'more row is', 'more rows are')} in line (trueup run --all shows them).", "dim")
     _explain(output, rows)
+
+
+def _waits_for_mapping(row: Row) -> bool:
+    return row.verdict in {Verdict.UNMAPPED, Verdict.AMBIGUOUS} and row.psa_account_id is None
 
 
 def _row_cells(row: Row, has_licenses: bool) -> list[str | Cell]:
@@ -115,42 +122,44 @@ def money(amount: Decimal | None, currency: str) -> str:
 
 
 def _explain(output: Output, rows: Iterable[Row]) -> None:
-    explained = [row for row in rows if row.verdict in _EXPLAINED and row.reasons]
-    if not explained:
+    """The reasons, each once with the clients it is about."""
+    reasons: dict[tuple[Verdict, str], list[str]] = {}
+    for row in rows:
+        if row.verdict in _EXPLAINED and row.reasons:
+            reasons.setdefault((row.verdict, row.reasons[0]), []).append(client_name(row, 40))
+    if not reasons:
         return
     output.line()
-    output.line("Why some of them need a person:", "bold")
-    for row in explained:
-        output.paragraph(f"{client_name(row, 40)} ({row.verdict.words}): {shown(row.reasons[0], 300)}", "  ")
+    output.line("Why some of them need a person", "bold")
+    for (verdict, reason), names in reasons.items():
+        output.paragraph(
+            f"{verdict.words}: {', '.join(dict.fromkeys(names))}. {shown(reason, 300).capitalize()}.", "  "
+        )
 
 
 def totals_lines(output: Output, totals: Totals) -> None:
     """The totals in words: rows by verdict, accounts by mapping, seats, money."""
     verdicts = ", ".join(f"{count} {verdict.words}" for verdict, count in totals.verdicts if count)
     output.line("Totals", "bold")
-    output.paragraph(f"{_plural(totals.rows, 'row', 'rows')}: {verdicts or 'none'}", "  ")
+    output.paragraph(f"{plural(totals.rows, 'row', 'rows')}: {verdicts or 'none'}", "  ")
     output.paragraph(mapping_totals_text(totals.accounts), "  ")
     output.paragraph(f"seats: {totals.agreement_seats} in Mimecast agreements, {totals.billed_seats} billed", "  ")
     for currency, verdict, amount in totals.money:
         output.line(f"  {verdict.words}: {money(amount, currency)} a month")
     if totals.rows_without_price:
-        output.line(f"  {_plural(totals.rows_without_price, 'row has', 'rows have')} no price and no part in the money")
+        output.line(f"  {plural(totals.rows_without_price, 'row has', 'rows have')} no price and no part in the money")
 
 
 def mapping_totals_text(totals: MappingTotals) -> str:
     return (
-        f"{_plural(totals.all, 'Mimecast account', 'Mimecast accounts')}: {totals.mapped} mapped, "
+        f"{plural(totals.all, 'Mimecast account', 'Mimecast accounts')}: {totals.mapped} mapped, "
         f"{totals.excluded} excluded, {totals.ambiguous} ambiguous, {totals.unmapped} unmapped"
     )
 
 
 def open_accounts(output: Output, entries: Sequence[AccountEntry]) -> None:
-    """What is left for a person, with the best suggestion; then what was left out and why."""
-    waiting = [entry for entry in entries if entry.state in {MappingState.UNMAPPED, MappingState.AMBIGUOUS}]
-    if waiting:
-        output.line()
-        output.line("Accounts that wait for a decision (trueup map account, trueup map exclude):", "bold")
-        accounts_table(output, waiting)
+    """What is left for a person, with suggestions; then what was left out and why."""
+    undecided_accounts(output, [entry for entry in entries if not entry.is_decided])
     excluded = [entry for entry in entries if entry.state is MappingState.EXCLUDED]
     if excluded:
         output.line()
@@ -160,9 +169,29 @@ def open_accounts(output: Output, entries: Sequence[AccountEntry]) -> None:
             output.paragraph(f"{shown(entry.vendor_id)} {shown(entry.vendor_name, 40)}: {shown(why, 300)}", "  ")
 
 
+def undecided_accounts(output: Output, waiting: Sequence[AccountEntry]) -> None:
+    """Each account that waits for a decision, with what is known about it."""
+    if not waiting:
+        return
+    output.line()
+    output.line("Waiting for a decision (trueup map account VENDOR_ID PSA_ID, or trueup map exclude VENDOR_ID)", "bold")
+    for entry in waiting:
+        output.line(f"  {shown(entry.vendor_id)} {shown(entry.vendor_name)}: {entry.state.value}", "yellow")
+        if entry.ambiguity:
+            output.paragraph(shown(entry.ambiguity, 300), "      ")
+        for item in entry.suggestions:
+            reasons = "; ".join(shown(reason, 120) for reason in item.reasons)
+            output.paragraph(
+                f"{shown(item.psa_id)} {shown(item.psa_name, 40)}? {item.score} of 100: {reasons}", "      "
+            )
+        if not entry.suggestions and not entry.ambiguity:
+            output.line("      no client of the PSA has a name that is alike", "dim")
+
+
 def accounts_table(output: Output, entries: Sequence[AccountEntry]) -> None:
+    """Decided accounts with their client."""
     output.table(
-        [Column("Account"), Column("Name"), Column("Mapping"), Column("Client, or best suggestion", grows=True)],
+        [Column("Account"), Column("Name", "name"), Column("Mapping"), Column("Client, or why it is excluded", "text")],
         [
             [
                 shown(entry.vendor_id, 24),
@@ -188,19 +217,12 @@ def _partner(entry: AccountEntry) -> str:
         rule = _RULES[entry.decision.rule] if entry.decision else ""
         warning = f"; {shown(entry.warnings[0], 120)}" if entry.warnings else ""
         return f"{shown(entry.psa_id or '')} {shown(entry.psa_name, 34)} ({rule}{warning})"
-    if entry.state is MappingState.EXCLUDED:
-        return shown(entry.decision.reason if entry.decision else "", 200)
-    if entry.ambiguity:
-        return shown(entry.ambiguity, 300)
-    if entry.suggestions:
-        best = entry.suggestions[0]
-        return f"{shown(best.psa_id)} {shown(best.psa_name, 34)}? {best.score} of 100, {shown(best.reasons[0], 120)}"
-    return "no name is alike"
+    return shown(entry.decision.reason if entry.decision else "", 200)
 
 
 def services_table(output: Output, entries: Sequence[ServiceEntry]) -> None:
     output.table(
-        [Column("Service"), Column("Name"), Column("Kind"), Column("Accounts", right=True), Column("Mapping"),
+        [Column("Service"), Column("Name", "name"), Column("Kind"), Column("Accounts", "number"), Column("Mapping"),
          Column("Product")],
         [
             [
@@ -231,8 +253,8 @@ def plan_table(output: Output, plan: Plan) -> None:
         output.line("  There is nothing to change.", "green")
         return
     has_results = bool(plan.results)
-    columns = [Column("Change"), Column("Client", width_minimum=12), Column("Product"), Column("From", right=True),
-               Column("To", right=True), Column("A month", right=True), Column("Guard")]  # fmt: skip
+    columns = [Column("Change"), Column("Client", "name"), Column("Product", "name"), Column("From", "number"),
+               Column("To", "number"), Column("A month", "number"), Column("Guard")]  # fmt: skip
     columns += [Column("Result")] if has_results else []
     output.table(columns, [_change_cells(plan, change, has_results) for change in plan.changes])
     for change in plan.held:
@@ -281,5 +303,5 @@ def plan_money(plan: Plan) -> str:
     return ", ".join(money(amount, currency) for currency, amount in sorted(sums.items())) or "0.00"
 
 
-def _plural(number: int, one: str, many: str) -> str:
+def plural(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"

@@ -31,6 +31,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mimecast-port", type=int, default=0, help="default: a free port")
     parser.add_argument("--connectwise-port", type=int, default=0, help="default: a free port")
     parser.add_argument("--ready-file", type=Path, help="file that gets the JSON line once both servers answer")
+    parser.add_argument(
+        "--until-stdin-ends",
+        action="store_true",
+        help="also stop when standard input ends, as it does when the process that holds its other end is killed",
+    )
     options = parser.parse_args()
     if options.world != "demo" and not (options.world.isdecimal() and int(options.world) > 0):
         parser.error("--world is demo or a number of clients")
@@ -52,12 +57,20 @@ def _world(options: argparse.Namespace) -> World:
     return world
 
 
+def _set_at_end_of_input(stop: threading.Event) -> None:
+    while os.read(0, 65536):
+        continue
+    stop.set()
+
+
 def main() -> int:
     """Serve until told to stop; 1 when a simulator failed on the way."""
     options = _options()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
+    if options.until_stdin_ends:
+        threading.Thread(target=_set_at_end_of_input, args=(stop,), daemon=True).start()
     world = _world(options)
     mimecast = MimecastSimulator(world, latency_seconds=options.latency_seconds, port=options.mimecast_port)
     connectwise = ConnectWiseSimulator(
