@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.domain.building import READ_AT, agreement, client, entry, known, legs, line, proposed
 from trueup.domain.billing import AgreementId, LineId, LineReference, ProductId, PsaAccountId, WriteOutcome
-from trueup.domain.counts import Seats
+from trueup.domain.counts import Basis, Known, Seats
 from trueup.domain.errors import ChecksumMismatch, Conflict, InputInvalid, NotFound, PlanNotReady
 from trueup.domain.guards import Hold
 from trueup.domain.plan import Change, ChangeResult, Plan, PlanState, Release
@@ -128,11 +128,24 @@ def test_a_line_edited_since_is_another_plan() -> None:
     assert proposed(reconcile(edited)).changes[0].id != proposed(reconcile(month)).changes[0].id
 
 
-def test_the_same_number_from_other_evidence_is_another_plan() -> None:
+@pytest.mark.parametrize(
+    "count",
+    [known(12, reference="contract 2"), replace(known(12), basis=Basis.MANUAL_FILE), replace(known(12), evidence=())],
+)
+def test_the_same_number_from_other_evidence_is_another_plan(count: Known) -> None:
     month = _month((10, 12))
-    other = tuple(replace(item, count=known(12, reference="contract 2")) for item in month.vendor.counts)
+    other = tuple(replace(item, count=count) for item in month.vendor.counts)
     again = replace(month, vendor=replace(month.vendor, counts=other))
     assert proposed(reconcile(again)).checksum != proposed(reconcile(month)).checksum
+
+
+def test_evidence_is_of_the_line_as_it_was_read() -> None:
+    month = _month((10, 12))
+    evidence = {_ready(_plan((10, 12))).evidence}
+    for edited in ({"version": "v2"}, {"quantity": Decimal(9)}):
+        lines = (replace(month.psa.lines[0], **edited),)
+        evidence.add(_ready(proposed(reconcile(replace(month, psa=replace(month.psa, lines=lines))))).evidence)
+    assert len(evidence) == 3
 
 
 def test_the_same_changes_of_another_tenant_or_period_are_another_plan() -> None:

@@ -157,6 +157,13 @@ def test_new_revenue_takes_the_price_of_whichever_service_has_one() -> None:
     assert only_row(legs({("V1", "S0"): known(8)}, [], services=services)).monthly_money == 16
 
 
+def test_rows_that_wait_for_something_else_are_not_counted_as_without_a_price() -> None:
+    two_lines, gone, unmapped = legs(lines=[line("L1"), line("L2")]), legs(clients=[]), legs(lines=[], entries=[])
+    for waiting in (legs({}, []), two_lines, gone, unmapped):
+        assert only_row(waiting).monthly_money is None
+        assert reconcile(waiting).totals.rows_without_price == 0
+
+
 def test_not_sold_when_a_line_bills_a_client_without_a_vendor_account() -> None:
     given = legs({}, [line(quantity="10", price="2.00")], entries=[])
     row = only_row(given)

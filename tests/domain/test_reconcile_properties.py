@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import asdict, replace
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.domain.building import proposed
 from tests.domain.reference_reconciler import reference_rows
@@ -18,9 +18,9 @@ from trueup.domain.plan import Plan
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.verdicts import Reconciliation, Row, Verdict
 
-MONTHS = 5_000
+MONTHS, MONTHS_SHUFFLED = 4_000, 1_000
 
-REACHED_AT_LEAST = 50
+REACHED_AT_LEAST = 40
 """How many of the generated months must hold each verdict and each guard, or the agreement below proves little."""
 
 
@@ -73,14 +73,12 @@ def _bytes(reconciliation: Reconciliation) -> bytes:
     return canonical_bytes(asdict(reconciliation))
 
 
-@given(st.data(), worlds())
-def test_I10_any_order_of_the_input_gives_the_same_bytes_and_the_same_plan(data: st.DataObject, world: World) -> None:
-    given_legs = as_legs(world)
-    again = shuffled(given_legs, data.draw)
-    first, second = reconcile(given_legs), reconcile(again)
-    assert _bytes(first) == _bytes(second)
-    assert proposed(first).canonical() == proposed(second).canonical()
-    assert proposed(first).id == proposed(second).id
+def test_I10_any_order_of_the_input_gives_the_same_bytes_and_the_same_plan() -> None:
+    for seed in range(MONTHS_SHUFFLED):
+        given_legs = as_legs(month_of_seed(seed))
+        first, second = reconcile(given_legs), reconcile(shuffled(given_legs, random.Random(seed)))
+        assert _bytes(first) == _bytes(second), seed
+        assert proposed(first).canonical() == proposed(second).canonical(), seed
 
 
 @given(worlds())
