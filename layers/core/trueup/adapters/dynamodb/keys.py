@@ -190,7 +190,7 @@ class Keys:
 
 def moment(at: datetime) -> str:
     """A time that sorts as text: always UTC, always six digits of microseconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def text(value: str, *, longest_bytes: int = _LONGEST_TEXT_BYTES) -> str:
