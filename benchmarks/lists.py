@@ -7,7 +7,6 @@ table's calls are counted where boto3 sends them.
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -36,16 +35,17 @@ class _Context:
 
 
 def main() -> int:
-    from local.cli.home import Home, process_environment
+    from local.cli.home import Home, environment_of, process_environment
     from local.embedded_store import running_store
 
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home")
         home.prepare()
         with running_store(home.path) as endpoint:
-            os.environ.update(process_environment(home, endpoint, is_own_store=True))
-            os.environ.update(POWERTOOLS_SERVICE_NAME="portal", POWERTOOLS_LOG_LEVEL="ERROR", POWERTOOLS_DEV="false")
-            _measure()
+            environment = process_environment(home, endpoint, is_own_store=True)
+            quiet = {"POWERTOOLS_SERVICE_NAME": "portal", "POWERTOOLS_LOG_LEVEL": "ERROR"}
+            with environment_of(environment | quiet):
+                _measure()
     return 0
 
 

@@ -115,15 +115,17 @@ def _simulators(clients: int, folder: Path, *, paced: bool) -> Iterator[dict[str
 
 def _month(order: dict[str, object]) -> dict[str, object]:
     """The month itself, in a process that does nothing else."""
-    from local.cli.home import Home, process_environment
+    from local.cli.home import Home, environment_of, process_environment
     from local.embedded_store import running_store
 
     urls = order["urls"]
     assert isinstance(urls, dict)
     home = Home(Path(str(order["home"])) / "home")
     home.prepare()
-    with running_store(home.path) as endpoint:
-        os.environ.update(process_environment(home, endpoint, is_own_store=True))
+    with (
+        running_store(home.path) as endpoint,
+        environment_of(process_environment(home, endpoint, is_own_store=True)),
+    ):
         return _measured_month(urls, paced=bool(order["paced"]))
 
 
