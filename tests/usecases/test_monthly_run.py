@@ -1,0 +1,236 @@
+"""One run for one trigger, one period for one run, and a record that says how far it is and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.state import FakeState, fake_state
+from trueup.domain.errors import VendorUnavailable, VersionConflict
+from trueup.domain.integrations import Side
+from trueup.domain.runs import Run, RunState, SideProgress, Step
+from trueup.usecases.monthly_run import (
+    SCHEDULE,
+    begin_run,
+    days_overdue,
+    end_run,
+    fail_run,
+    note_progress,
+    note_step,
+    note_waiting,
+)
+
+NEW_YORK = ZoneInfo("America/New_York")
+AWAY = VendorUnavailable("no answer", integration="mimecast")
+
+
+class Desk:
+    """The run record, with a clock that a test sets."""
+
+    def __init__(self, moment: datetime, time_zone: ZoneInfo = NEW_YORK) -> None:
+        self.clock = FakeClock(moment)
+        self.state: FakeState = fake_state(self.clock)
+        self.time_zone = time_zone
+
+    def begin(self, scheduled_for: datetime | None = None) -> Run:
+        return begin_run(
+            actor="dana",
+            time_zone=self.time_zone,
+            runs=self.state.runs,
+            clock=self.clock,
+            scheduled_for=scheduled_for,
+        )
+
+    def end(self, run: Run) -> Run:
+        return end_run(run.id, runs=self.state.runs, clock=self.clock)
+
+    def fail(self, run: Run) -> Run:
+        return fail_run(run.id, AWAY, runs=self.state.runs, clock=self.clock)
+
+    def overdue(self, *, active: bool = True, run_day: int = 1) -> int:
+        return days_overdue(
+            active=active, run_day=run_day, time_zone=self.time_zone, runs=self.state.runs, clock=self.clock
+        )
+
+    def actions(self) -> list[str]:
+        return [event.audit.action for event in self.state.history.all()]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """The third of November, early in the afternoon of New York."""
+    return Desk(datetime(2026, 11, 3, 18, 0, tzinfo=UTC))
+
+
+def test_a_run_begins_with_both_sides_unread(desk: Desk) -> None:
+    run = desk.begin()
+    assert (run.id, run.period, run.state, run.step) == ("2026-11-001", "2026-11", RunState.RUNNING, Step.SYNC)
+    assert run.sides == (SideProgress(Side.VENDOR), SideProgress(Side.PSA))
+    assert run.started_by == "dana"
+    assert desk.actions() == ["run started"]
+
+
+@pytest.mark.fault("A4")
+def test_A4_a_second_trigger_gets_the_run_that_is_not_over(desk: Desk) -> None:
+    first = desk.begin()
+    assert [desk.begin().id for _ in range(3)] == [first.id] * 3
+    assert desk.actions() == ["run started"]
+
+
+def test_after_a_run_is_over_the_next_one_has_the_next_number(desk: Desk) -> None:
+    desk.end(desk.begin())
+    desk.fail(desk.begin())
+    assert desk.begin().id == "2026-11-003"
+
+
+def test_a_run_that_waits_for_a_person_does_not_stand_in_the_way(desk: Desk) -> None:
+    first = desk.begin()
+    waiting = desk.state.runs.get(first.id)
+    desk.state.runs.save(replace(waiting, state=RunState.WAITING_FOR_APPROVAL), None)
+    assert desk.begin().id == "2026-11-002"
+
+
+def test_more_runs_than_one_list_shows_still_have_numbers_of_their_own(desk: Desk) -> None:
+    ids = []
+    for _ in range(103):
+        desk.clock.advance(1)
+        run = desk.begin()
+        ids.append(run.id)
+        desk.end(run)
+    assert len(set(ids)) == 103
+    assert ids[-1] == "2026-11-103"
+
+
+# The schedule.
+
+
+@pytest.mark.fault("A4")
+def test_A4_a_schedule_that_fires_three_times_makes_one_run_even_when_the_first_is_over(desk: Desk) -> None:
+    moment = desk.clock.now()
+    first = desk.begin(moment)
+    assert first.started_by == SCHEDULE
+    assert desk.begin(moment).id == first.id
+    desk.end(first)
+    again = desk.begin(moment)
+    assert (again.id, again.state) == (first.id, RunState.DONE)
+    assert desk.actions() == ["run started", "run done"]
+
+
+def test_a_scheduled_run_comes_after_one_a_person_began(desk: Desk) -> None:
+    desk.end(desk.begin())
+    run = desk.begin(desk.clock.now())
+    assert (run.id, run.started_by) == ("2026-11-002", SCHEDULE)
+
+
+@pytest.mark.fault("D1")
+def test_D1_a_late_trigger_keeps_the_period_it_was_meant_for(desk: Desk) -> None:
+    meant_for = datetime(2026, 10, 31, 23, 0, tzinfo=UTC)
+    run = desk.begin(meant_for)
+    assert run.period == "2026-10"
+    assert desk.begin(meant_for).id == run.id
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "period"),
+    [
+        (datetime(2026, 12, 1, 4, 59, tzinfo=UTC), "America/New_York", "2026-11"),
+        (datetime(2026, 12, 1, 5, 0, tzinfo=UTC), "America/New_York", "2026-12"),
+        (datetime(2026, 11, 30, 10, 59, tzinfo=UTC), "Pacific/Auckland", "2026-11"),
+        (datetime(2026, 11, 30, 11, 0, tzinfo=UTC), "Pacific/Auckland", "2026-12"),
+        (datetime(2026, 12, 31, 23, 59, tzinfo=UTC), "Europe/London", "2026-12"),
+        (datetime(2027, 1, 1, 0, 0, tzinfo=UTC), "Europe/London", "2027-01"),
+    ],
+)
+@pytest.mark.fault("D1")
+def test_D1_the_period_is_the_month_of_the_msps_time_zone(moment: datetime, zone: str, period: str) -> None:
+    assert Desk(moment, ZoneInfo(zone)).begin().period == period
+
+
+@pytest.mark.fault("D2")
+def test_D2_the_hour_that_comes_twice_is_still_one_scheduled_run() -> None:
+    # Clocks go back in New York on 2026-11-01 at 06:00 UTC: 01:30 comes at 05:30 and at 06:30 UTC.
+    desk = Desk(datetime(2026, 11, 1, 5, 30, tzinfo=UTC))
+    first = desk.begin(datetime(2026, 11, 1, 5, 30, tzinfo=UTC))
+    desk.end(first)
+    desk.clock.advance(3600)
+    assert desk.begin(datetime(2026, 11, 1, 6, 30, tzinfo=UTC)).id == first.id
+
+
+# Notes.
+
+
+def test_both_sides_note_their_progress_without_losing_the_others(desk: Desk) -> None:
+    run = desk.begin()
+    real, moved = desk.state.runs.save, []
+
+    def save(changed: Run, audit: object) -> Run:
+        if not moved:
+            moved.append(changed)
+            note_progress(run.id, SideProgress(Side.PSA, 1, 10), runs=desk.state.runs, clock=desk.clock)
+        return real(changed, audit)  # type: ignore[arg-type]
+
+    desk.state.runs.save = save  # type: ignore[method-assign, assignment]
+    noted = note_progress(run.id, SideProgress(Side.VENDOR, 2, 20), runs=desk.state.runs, clock=desk.clock)
+    assert noted.sides == (SideProgress(Side.VENDOR, 2, 20), SideProgress(Side.PSA, 1, 10))
+
+
+def test_a_record_that_never_stands_still_is_told(desk: Desk) -> None:
+    run = desk.begin()
+    desk.state.switches.fail("runs.save", VersionConflict("moved"), times=1000)
+    with pytest.raises(VersionConflict):
+        note_step(run.id, Step.MATCH, runs=desk.state.runs, clock=desk.clock)
+
+
+def test_a_step_wakes_a_run_that_waited(desk: Desk) -> None:
+    run = desk.begin()
+    note_waiting(run.id, "callback-1", runs=desk.state.runs, clock=desk.clock)
+    noted = note_step(run.id, Step.APPLY, runs=desk.state.runs, clock=desk.clock)
+    assert (noted.state, noted.step, noted.callback_id) == (RunState.RUNNING, Step.APPLY, "callback-1")
+
+
+def test_a_run_that_is_over_stays_over(desk: Desk) -> None:
+    failed = desk.fail(desk.begin())
+    assert failed.problem_code == "vendor_unavailable"
+    assert failed.problem == "no answer"
+    assert failed.remedy == AWAY.remedy
+    assert desk.end(failed) == failed
+    assert desk.fail(failed) == failed
+    late = note_progress(failed.id, SideProgress(Side.VENDOR, 9, 9), runs=desk.state.runs, clock=desk.clock)
+    assert late.state is RunState.FAILED
+    assert note_step(failed.id, Step.MATCH, runs=desk.state.runs, clock=desk.clock).state is RunState.FAILED
+    assert desk.actions() == ["run started", "run failed"]
+
+
+def test_an_ended_run_can_no_longer_be_told_to_go_on(desk: Desk) -> None:
+    run = desk.begin()
+    note_waiting(run.id, "callback-1", runs=desk.state.runs, clock=desk.clock)
+    assert desk.end(run).callback_id == ""
+    assert desk.actions() == ["run started", "run done"]
+
+
+# The dead man's switch.
+
+
+def test_a_month_without_a_run_is_overdue_from_the_day_after_its_day(desk: Desk) -> None:
+    assert desk.overdue(run_day=1) == 2
+    assert desk.overdue(run_day=3) == 0
+    assert desk.overdue(run_day=20) == 0
+    assert desk.overdue(run_day=1, active=False) == 0
+
+
+@pytest.mark.fault("A26")
+def test_A26_a_run_that_failed_does_not_count_and_one_that_waits_does(desk: Desk) -> None:
+    desk.fail(desk.begin())
+    assert desk.overdue() == 2
+    desk.begin()
+    assert desk.overdue() == 0
+
+
+def test_the_month_is_the_msps(desk: Desk) -> None:
+    late = Desk(datetime(2026, 12, 1, 4, 0, tzinfo=UTC))
+    assert late.overdue(run_day=1) == 29, "it still is the thirtieth of November in New York"
+    assert desk.overdue() == 2
