@@ -189,8 +189,8 @@ class _Month:
         )
         self._say(
             f"Both vendors are simulated on this machine: Mimecast at {self._simulators.mimecast}, ConnectWise at "
-            f"{self._simulators.connectwise}. They speak the real protocols, remember what is written, and know nothing "
-            "of Trueup. Every line that begins with $ is a command you could type yourself."
+            f"{self._simulators.connectwise}. They speak the real protocols, remember what is written, and know "
+            "nothing of Trueup. Every line that begins with $ is a command you could type yourself."
         )
 
     def _connect(self) -> None:
@@ -215,8 +215,10 @@ class _Month:
         ]
         self._stage.line()
         self._stage.line("Two of the automatic matches, with the reason Trueup gives:")
-        for entry in (example for example in examples if example is not None and example.decision is not None):
-            self._stage.line(f"  {shown(entry.vendor_name, 40)} = {shown(entry.psa_name, 40)}: {entry.decision.reason}")
+        for entry in examples:
+            if entry is not None and entry.decision is not None:
+                pair = f"{shown(entry.vendor_name, 40)} = {shown(entry.psa_name, 40)}"
+                self._stage.paragraph(f"{pair}: {shown(entry.decision.reason, 300)}", "  ")
 
     def _map_accounts(self) -> None:
         self._title("Map the rest by hand", "A wrong match bills one client for another, so doubt goes to a person.")
@@ -234,7 +236,7 @@ class _Month:
 
     def _map_services(self) -> None:
         self._title("Say which service is which product", "Products are found by their Product ID in ConnectWise.")
-        services = {entry.service_id: entry for entry in self._workplace.state.services.all()}
+        services = {str(entry.service_id): entry for entry in self._workplace.state.services.all()}
         wanted = [
             (service_id, product)
             for service_id, product in PRODUCTS.items()
@@ -362,7 +364,8 @@ class _Month:
 
     def _do(self, *words: str, quietly: bool = False) -> None:
         """Type one command; ``quietly`` leaves out the advice at its end."""
-        self._stage.line(f"$ trueup {shlex.join(words)}", "cyan")
+        for line in _command_lines(words):
+            self._stage.line(line, "cyan")
         workplace = self._workplace
         if quietly:
             page = io.StringIO()
@@ -380,6 +383,19 @@ class _Month:
             importlib.import_module(f"local.cli.{module_name}"), function_name
         )
         handler(workplace, parsed)
+
+
+def _command_lines(words: tuple[str, ...]) -> Iterator[str]:
+    """The command as one would type it, broken before an option where it is too long for one line."""
+    line = "$ trueup"
+    for index, word in enumerate(words):
+        part = shlex.quote(word)
+        ahead = len(part) + (len(shlex.quote(words[index + 1])) + 1 if word.startswith("--") else 0)
+        if word.startswith("--") and len(line) + ahead > 96:
+            yield f"{line} \\"
+            line = "   "
+        line += f" {part}"
+    yield line
 
 
 def _is_written(plan: Plan, change: Change) -> bool:

@@ -274,7 +274,9 @@ class Deployment:
         return f"{text}:{body['Properties'].get('AutoPublishAlias', 'live')}" if alias == "Alias" else text
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
-        return f"arn:aws:local:{PSEUDO_PARAMETERS['AWS::Region']}:000000000000:{self._reference(logical_id)}/{attribute}"
+        return (
+            f"arn:aws:local:{PSEUDO_PARAMETERS['AWS::Region']}:000000000000:{self._reference(logical_id)}/{attribute}"
+        )
 
     def _check_rules(self) -> None:
         for name, rule in self._template.get("Rules", {}).items():

@@ -27,6 +27,8 @@ from trueup.domain.integrations import (
 )
 from trueup.usecases import credential_validation
 
+DISPLAY_NAMES = {IntegrationName.MIMECAST: "Mimecast", IntegrationName.CONNECTWISE: "ConnectWise"}
+
 _STATE_WORDS = {
     ConnectionState.NOT_CONNECTED: Cell("not connected", "dim"),
     ConnectionState.PENDING: Cell("pending: finish the mapping", "yellow"),
@@ -147,7 +149,7 @@ def _next_step(workplace: Workplace) -> str:
 def _describe(output: Output, integration: Integration) -> None:
     if output.as_json or integration.report is None:
         return
-    output.line(f"{integration.name.value.capitalize()} is connected: {shown(integration.report.identity, 200)}")
+    output.line(f"{DISPLAY_NAMES[integration.name]} is connected: {shown(integration.report.identity, 200)}")
     _capabilities(output, integration)
 
 
@@ -173,7 +175,7 @@ def disconnect(workplace: Workplace, arguments: Namespace) -> int:
         clock=workplace.clock,
     )
     workplace.output.document(integration_view(integration))
-    workplace.output.line(f"{arguments.name} is disconnected. Mappings, plans and history are kept.")
+    workplace.output.line(f"{DISPLAY_NAMES[integration.name]} is disconnected. Mappings, plans and history are kept.")
     return EXIT_DONE
 
 
@@ -192,7 +194,7 @@ def check(workplace: Workplace, arguments: Namespace) -> int:
     if integration.cause:
         workplace.output.note(f"trueup: {shown(integration.cause, 500).rstrip('.')}; {shown(integration.fix, 500)}")
         return EXIT_FAILED
-    workplace.output.line(f"{arguments.name} answers, and the credential is accepted.", "green")
+    workplace.output.line(f"{DISPLAY_NAMES[integration.name]} answers, and the credential is accepted.", "green")
     _capabilities(workplace.output, integration)
     return EXIT_DONE
 
@@ -205,7 +207,7 @@ def integrations(workplace: Workplace, arguments: Namespace) -> int:
         [Column("Integration"), Column("State"), Column("Address", "name"), Column("Key"), Column("Checked")],
         [
             [
-                item.name.value,
+                DISPLAY_NAMES[item.name],
                 _STATE_WORDS[item.state],
                 shown(item.address) or "-",
                 f"…{item.identifier_tail}" if item.identifier_tail else "-",

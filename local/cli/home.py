@@ -71,6 +71,21 @@ class Home:
             remedy=f"Set {HOME_VARIABLE} to a folder that you can write to.",
         )
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a front door is at work in this folder: it holds its own lock for as long as it lives."""
+        try:
+            descriptor = os.open(self.path / "front_door.lock", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     @contextmanager
     def writing(self, what: str) -> Iterator[None]:
         """Hold the place of the one writer of this folder. Raises LeaseHeld naming the process that has it.

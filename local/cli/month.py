@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from local.cli import EXIT_DIFFERENCES, EXIT_DONE
+from local.cli.connecting import DISPLAY_NAMES
 from local.cli.files import read_file, require_writable, write_file
 from local.cli.output import Output, problem_view, shown
 from local.cli.progress import SIDE_NAMES, reading_progress
@@ -28,7 +29,7 @@ from local.cli.workplace import Workplace
 from trueup import bootstrap
 from trueup.api.spreadsheets import reconciliation_csv
 from trueup.api.views import View, integration_view, mapping_totals_view, plan_view, reconciliation_view, run_view
-from trueup.domain.errors import Conflict, TrueupError
+from trueup.domain.errors import Conflict, LeaseHeld, TrueupError
 from trueup.domain.mapping import MappingState
 from trueup.domain.plan import Plan, PlanState
 from trueup.domain.runs import Run, RunState
@@ -73,7 +74,7 @@ def finish(workplace: Workplace, arguments: Namespace) -> int:
         services=state.services,
         clock=workplace.clock,
     )
-    names = " and ".join(item.name.value for item in done)
+    names = " and ".join(DISPLAY_NAMES[item.name] for item in done)
     workplace.output.line(f"The mapping is finished: {names} are active. Reading both sides again.", "green")
     run, read = _sync(workplace, reading)
     workplace.output.document(
@@ -158,6 +159,11 @@ def _begin(workplace: Workplace, systems: Systems) -> Run:
     now = workplace.clock.now()
     if begun.started_at == begun.updated_at and begun.version <= 1 and now - begun.started_at < timedelta(seconds=30):
         return begun
+    if workplace.home.is_served:
+        raise LeaseHeld(
+            f"trueup serve carries out run {begun.id} in this state folder", holder=begun.id,
+            remedy="Wait for it, or stop trueup serve; the run can then be resumed here.",
+        )  # fmt: skip
     if begun.period == workplace.period and now - begun.updated_at <= RESUMABLE_FOR and not begun.callback_id:
         workplace.output.note(f"Run {begun.id} was interrupted; going on from where it stopped.")
         return begun

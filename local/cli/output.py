@@ -116,7 +116,7 @@ class Output:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
         for column, width in zip(columns, self._widths(columns, rows), strict=True):
             table.add_column(
                 column.title,
@@ -175,7 +175,7 @@ class Output:
 _NARROWEST = 12
 """Columns of characters that a name or a text always gets."""
 
-_GAP = 3
+_GAP = 2
 """Columns of characters between two columns of a table."""
 
 _CODES: dict[str, str] = {

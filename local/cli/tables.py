@@ -55,8 +55,8 @@ _MAPPINGS: dict[MappingState, tuple[str, Style]] = {
     MappingState.UNMAPPED: ("?", "yellow"),
 }
 
-_EXPLAINED = (Verdict.HELD, Verdict.NEW_REVENUE, Verdict.NOT_SOLD, Verdict.MISSING_DATA)
-"""Verdicts whose reason the two numbers do not tell."""
+_SELF_EXPLAINING = frozenset({Verdict.IN_LINE, Verdict.BILL_MORE, Verdict.BILL_LESS})
+"""Verdicts whose reason the two numbers tell."""
 
 
 def reconciliation_table(output: Output, found: Reconciliation, *, with_all_rows: bool) -> None:
@@ -125,16 +125,15 @@ def _explain(output: Output, rows: Iterable[Row]) -> None:
     """The reasons, each once with the clients it is about."""
     reasons: dict[tuple[Verdict, str], list[str]] = {}
     for row in rows:
-        if row.verdict in _EXPLAINED and row.reasons:
+        if row.verdict not in _SELF_EXPLAINING and row.reasons:
             reasons.setdefault((row.verdict, row.reasons[0]), []).append(client_name(row, 40))
     if not reasons:
         return
     output.line()
     output.line("Why some of them need a person", "bold")
     for (verdict, reason), names in reasons.items():
-        output.paragraph(
-            f"{verdict.words}: {', '.join(dict.fromkeys(names))}. {shown(reason, 300).capitalize()}.", "  "
-        )
+        why = shown(reason, 300).rstrip(".")
+        output.paragraph(f"{verdict.words}: {', '.join(dict.fromkeys(names))}: {why}.", "  ")
 
 
 def totals_lines(output: Output, totals: Totals) -> None:
@@ -223,7 +222,7 @@ def _partner(entry: AccountEntry) -> str:
 def services_table(output: Output, entries: Sequence[ServiceEntry]) -> None:
     output.table(
         [Column("Service"), Column("Name", "name"), Column("Kind"), Column("Accounts", "number"), Column("Mapping"),
-         Column("Product")],
+         Column("Product", "name")],
         [
             [
                 shown(entry.service_id, 40),
