@@ -137,6 +137,46 @@ class TestA1:
         assert stored.plans.get(sealed.id) == done
         assert actions(stored).count("applied") == 1
 
+    @pytest.mark.fault("A1")
+    def test_A1_an_own_write_is_known_again_when_the_table_forgot_its_token(
+        self, client: RecordingClient, stored: State
+    ) -> None:
+        """A store that is killed after it wrote and before it answered does not know the token any more."""
+        sealed = stored.plans.save(approved(stored.plans.propose(plan(changes=1), audit())), audit())
+        sent = [0]
+
+        def another_token(operation: str, request: dict[str, Any]) -> None:
+            if operation == "transact_write_items":
+                sent[0] += 1
+                request["ClientRequestToken"] = f"token-{sent[0]}"
+
+        def lost_once(operation: str) -> None:
+            if operation == "transact_write_items" and sent[0] == 1:
+                raise ReadTimeoutError(endpoint_url="x")
+
+        client.before, client.after = another_token, lost_once
+        done = stored.plans.record(sealed, result(1), audit("applied"))
+        assert sent == [2]
+        assert stored.plans.get(sealed.id) == done
+        assert actions(stored).count("applied") == 1
+
+    @pytest.mark.fault("A1")
+    def test_A1_somebody_elses_write_is_not_taken_for_an_own_one(
+        self, client: RecordingClient, stored: State, reopened: State
+    ) -> None:
+        first = stored.integrations.save(Integration(IntegrationName.MIMECAST), None)
+
+        def lost_and_overtaken(operation: str, request: dict[str, Any]) -> None:
+            if operation == "transact_write_items":
+                client.before = lambda operation, request: None
+                reopened.integrations.save(first, audit("theirs"))
+                raise ReadTimeoutError(endpoint_url="x")
+
+        client.before = lost_and_overtaken
+        with pytest.raises(VersionConflict):
+            stored.integrations.save(first, audit("ours"))
+        assert actions(reopened) == ["theirs"]
+
 
 def _prepare_plan(state: State) -> Plan:
     return state.plans.save(approved(state.plans.propose(plan(changes=1), audit("before"))), audit("before"))

@@ -16,6 +16,7 @@ type Item = Mapping[str, Value]
 
 VERSION = "record_version"
 CONTENT = "content"
+WRITTEN_BY = "written_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,16 @@ type Operation = Put | Delete | Check
 
 
 class ConditionsFailed(VersionConflict):
-    """Nothing was stored, because conditions did not hold. ``failed`` are the places of their operations."""
+    """Nothing was stored, because conditions did not hold. ``failed`` are the places of their operations.
+
+    ``came_after_a_failure`` tells that the same call was sent before and its reply lost: it may be its own write that
+    was met.
+    """
 
     def __init__(self, failed: frozenset[int]) -> None:
         super().__init__("a stored record was changed by somebody else since it was read")
         self.failed = failed
+        self.came_after_a_failure = False
 
 
 def at(key: Key, attributes: Item) -> dict[str, Value]:

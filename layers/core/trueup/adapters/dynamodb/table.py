@@ -21,7 +21,17 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from trueup.adapters.dynamodb.conditions import Check, Condition, Delete, Item, Operation, Put, Value
+from trueup.adapters.dynamodb.conditions import (
+    WRITTEN_BY,
+    Check,
+    Condition,
+    ConditionsFailed,
+    Delete,
+    Item,
+    Operation,
+    Put,
+    Value,
+)
 from trueup.adapters.dynamodb.failures import meaning
 from trueup.adapters.dynamodb.keys import (
     INDEX,
@@ -107,18 +117,27 @@ class DynamoDbTable:
         self._write_many([{"DeleteRequest": {"Key": self._typed_key(key)}} for key in keys])
 
     def write(self, operations: Sequence[Operation]) -> None:
-        """All operations or none. Raises ConditionsFailed naming the operations whose condition did not hold."""
+        """All operations or none. Raises ConditionsFailed naming the operations whose condition did not hold.
+
+        Every item carries the token of the write that stored it. The table remembers tokens for minutes only, and an
+        embedded one only until it is restarted; the item tells for as long as it stands whose write was carried out.
+        """
+        token = secrets.token_hex(16)
+        operations = [_marked(operation, token) for operation in operations]
         if len(operations) > TRANSACTION_MAXIMUM_OPERATIONS:
             raise RecordTooLarge(f"{len(operations)} records cannot be stored in one step")
         sizes = [_require_size(operation.item) for operation in operations if isinstance(operation, Put)]
         if sum(sizes) > TRANSACTION_MAXIMUM_BYTES:
             raise RecordTooLarge(f"records of {sum(sizes)} bytes cannot be stored in one step")
-        # With the same token a repeated call is answered like the first, also when the first one's reply was lost.
-        self._call(
-            "transact_write_items",
-            TransactItems=[self._typed_operation(operation) for operation in operations],
-            ClientRequestToken=secrets.token_hex(16),
-        )
+        try:
+            self._call(
+                "transact_write_items",
+                TransactItems=[self._typed_operation(operation) for operation in operations],
+                ClientRequestToken=token,
+            )
+        except ConditionsFailed as refused:
+            if not refused.came_after_a_failure or not self._has_written(operations, token):
+                raise
 
     def query(
         self,
@@ -205,6 +224,8 @@ class DynamoDbTable:
                 return send(**request)
             except ClientError as error:
                 end = meaning(error)
+                if isinstance(end, ConditionsFailed):
+                    end.came_after_a_failure = last is not None
                 if end is not None:
                     raise end from error
                 last = error
@@ -223,6 +244,12 @@ class DynamoDbTable:
                 self._wait(attempt)
         reason = last.response["Error"]["Code"] if isinstance(last, ClientError) else type(last).__name__
         raise StateUnavailable(f"the table did not {operation} in {self._attempts} attempts: {reason}") from last
+
+    def _has_written(self, operations: Sequence[Operation], token: str) -> bool:
+        keys = [
+            Key(str(put.item[PARTITION_KEY]), str(put.item[SORT_KEY])) for put in operations if isinstance(put, Put)
+        ]
+        return any(item.get(WRITTEN_BY) == token for item in self.get_many(keys).values())
 
     def _wait(self, attempt: int) -> None:
         longest = min(_FIRST_WAIT_SECONDS * 2.0**attempt, _LONGEST_WAIT_SECONDS)
@@ -254,6 +281,12 @@ class DynamoDbTable:
         if condition.values:
             typed["ExpressionAttributeValues"] = self._typed(condition.values)
         return typed
+
+
+def _marked(operation: Operation, token: str) -> Operation:
+    if isinstance(operation, Put):
+        return Put({**operation.item, WRITTEN_BY: token}, operation.condition)
+    return operation
 
 
 def _typed_value(value: Value) -> dict[str, Any]:
