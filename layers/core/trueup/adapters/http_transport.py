@@ -65,6 +65,7 @@ class _HeaderDeadline:
         finally:
             timer.cancel()
         if late.is_set():
+            response.close()
             raise TimeoutError("the reply headers came too slowly")
         return response
 
@@ -75,6 +76,15 @@ class _BoundedAdapter(HTTPAdapter):
     def __init__(self, header_seconds: float, parallel: int) -> None:
         self._header_seconds = header_seconds
         super().__init__(pool_connections=1, pool_maxsize=parallel, max_retries=0)
+
+    def close(self) -> None:
+        """Close the idle connections now; the library leaves that to the garbage collector."""
+        pools = self.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 - the container cannot be iterated itself
+            pool = pools.get(key)
+            if pool is not None:
+                pool.close()
+        super().close()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
