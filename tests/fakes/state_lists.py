@@ -35,6 +35,10 @@ def _read_cursor(cursor: str, name: str) -> Any:
     return key
 
 
+def _by_id(entry: AccountEntry) -> str:
+    return entry.vendor_id
+
+
 def _by_state_and_name(entry: AccountEntry) -> list[str]:
     return [entry.vendor_name.casefold(), entry.vendor_id]
 
@@ -49,9 +53,7 @@ def cut[Item](
 ) -> Page[Item]:
     """The next items of an ordered list after the one the cursor names."""
     _require_limit(limit)
-    key_of: Callable[[Any], Any] = key or (
-        (lambda entry: entry.vendor_id) if name.endswith("None") else _by_state_and_name
-    )
+    key_of: Callable[[Any], Any] = key or (_by_id if name.endswith("None") else _by_state_and_name)
     after = None if cursor is None else _read_cursor(cursor, name)
     left = [item for item in items if after is None or key_of(item) > after]
     shown = tuple(left[:limit])
