@@ -54,10 +54,11 @@ class WriteFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommittedWrite:
-    """A write that changed a line."""
+    """A write that changed a line: what it had, what was asked for, what it has since."""
 
     reference: LineReference
     before: Decimal
+    asked: Decimal
     after: Decimal
 
 
@@ -242,7 +243,7 @@ class FakePsa:
             return self._result(WriteOutcome.REJECTED, "accepted, but the line is unchanged", line)
         stored = min(target, self.clamp_maximum) if fault is WriteFault.CLAMPED else target
         after = self.person_edits(line.id, quantity=stored)
-        self.writes.append(CommittedWrite(reference, line.quantity, stored))
+        self.writes.append(CommittedWrite(reference, line.quantity, target, stored))
         if fault is WriteFault.UNREADABLE:
             return WriteResult(WriteOutcome.UNKNOWN, "the line could not be read back")
         if stored != target:

@@ -125,7 +125,7 @@ class FakeVendor:
     def read_page(self, cursor: str | None) -> VendorPage:
         """Accounts by id, ``page_size`` at a time, each with its counts."""
         self._enter("read_page")
-        found = re.fullmatch(r"fake:([0-9]{1,9})", cursor or "fake:0", re.ASCII)
+        found = re.fullmatch(r"fake:([0-9]{1,9})", "fake:0" if cursor is None else cursor, re.ASCII)
         if found is None:
             raise InputInvalid("this is not a cursor of this vendor", field="cursor")
         start = int(found[1])
