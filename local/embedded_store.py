@@ -268,6 +268,12 @@ class _Reaper:
         if child is not None and child.poll() is not None:
             del self._children[pid]
 
+    def collect(self, pid: int) -> None:
+        """Take leave of a child that has ended; nothing for another process's child."""
+        child = self._children.pop(pid, None)
+        if child is not None:
+            child.wait(_STOP_SECONDS)
+
 
 _REAPER = _Reaper()
 
@@ -287,10 +293,12 @@ def _end(store: StoreProcess) -> None:
     """End that very process: first asked, then forced. Nothing happens when it is gone or the pid is another's now."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if not _is_alive(store):
-            return
+            break
         with contextlib.suppress(ProcessLookupError):
             os.kill(store.pid, sign)
         _within(_STOP_SECONDS, lambda: not _is_alive(store))
+    if not _is_alive(store):
+        _REAPER.collect(store.pid)
 
 
 def _is_alive(store: StoreProcess) -> bool:

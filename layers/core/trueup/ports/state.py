@@ -1,9 +1,9 @@
 """What Trueup remembers. One Protocol for each question the use cases ask, at most five methods each.
 
 Every write is conditional on the integer ``version`` that was read (0 means "must not exist yet") and stores ``version
-+ 1``; a record that moved raises VersionConflict and nothing of that call is stored. Writes that decide something take the
-audit that belongs to them and store both or neither. All reads are consistent unless they say otherwise. Any method may
-raise StateUnavailable after bounded retries.
++ 1``; a record that moved raises VersionConflict and nothing of that call is stored. Writes that decide something take
+the audit that belongs to them and store both or neither. All reads are consistent unless they say otherwise. Any method
+may raise StateUnavailable after bounded retries.
 """
 
 from __future__ import annotations
