@@ -86,19 +86,19 @@ def reconcile_period(
     )
     plan = _not_applied_yet(plan, plans)
     reconciliations.save(found, run_id=run_id, at=now)
-    stored = plans.propose(
-        plan,
-        Audit(
-            at=now,
-            actor=actor,
-            action="plan proposed",
-            subject=plan.id,
-            after=f"{len(plan.changes)} changes, {len(plan.held)} held",
-            evidence=plan.checksum,
-            run_id=run_id,
-        ),
+    return Outcome(found, plans.propose(plan, _proposed(plan)))
+
+
+def _proposed(plan: Plan) -> Audit:
+    return Audit(
+        at=plan.created_at,
+        actor=plan.prepared_by,
+        action="plan proposed",
+        subject=plan.id,
+        after=f"{len(plan.changes)} changes, {len(plan.held)} held",
+        evidence=plan.checksum,
+        run_id=plan.run_id,
     )
-    return Outcome(found, stored)
 
 
 def _not_applied_yet(plan: Plan, plans: Plans) -> Plan:
