@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import signal
 import sys
 from argparse import Namespace
@@ -18,13 +19,21 @@ from local.cli import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from local.cli.home import Home, log_to
 from local.cli.output import Output
 from local.cli.parser import parse
-from trueup.domain.errors import InputInvalid, TrueupError, UnsafeAddress
+from trueup.domain.errors import Action, Blame, InputInvalid, TrueupError, UnsafeAddress
 
 
 class Unforeseen(TrueupError):
     """A fault of Trueup itself; the log of the state folder has the details."""
 
     code = "internal_error"
+
+
+class Interrupted(TrueupError):
+    """Somebody pressed Ctrl-C."""
+
+    code = "interrupted"
+    action = Action.RETRY
+    blame = Blame.CALLER
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.failure(error)
         return exit_code(error)
     except KeyboardInterrupt:
-        output.note("trueup: interrupted; what was done is kept, and the same command goes on from there")
+        output.failure(
+            Interrupted("interrupted", remedy="What was done is kept, and the same command goes on from there.")
+        )
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost boundary: nobody should have to read a traceback
         output.failure(_logged(error))
@@ -104,6 +115,15 @@ def run() -> int:
         code = main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else EXIT_DONE
+    if code in {EXIT_INTERRUPTED, 128 + signal.SIGTERM}:
+        # A read may still be under way in a thread. All that was started has been stopped, so nobody waits for it.
+        _flush()
+        os._exit(code)
+    _flush()
+    return code
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -111,7 +131,6 @@ def run() -> int:
             from local.cli.output import silence
 
             silence(stream)
-    return code
 
 
 if __name__ == "__main__":

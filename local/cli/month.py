@@ -15,6 +15,7 @@ from typing import Any
 from local.cli import EXIT_DIFFERENCES, EXIT_DONE
 from local.cli.connecting import DISPLAY_NAMES
 from local.cli.files import read_file, require_writable, write_file
+from local.cli.interrupts import interruptible
 from local.cli.output import Output, problem_view, shown
 from local.cli.progress import SIDE_NAMES, reading_progress
 from local.cli.tables import (
@@ -187,13 +188,15 @@ def _begin_run(workplace: Workplace, systems: Systems) -> Run:
 
 def _read(workplace: Workplace, begun: Run, systems: Systems, reading: Reading) -> ReadSide:
     with reading_progress(workplace.output) as progress:
-        return read_and_match(
-            begun,
-            systems,
-            actor=workplace.actor,
-            accept_drop=reading.accept_drop,
-            customer_file=reading.customer_file,
-            on_progress=progress,
+        return interruptible(
+            lambda: read_and_match(
+                begun,
+                systems,
+                actor=workplace.actor,
+                accept_drop=reading.accept_drop,
+                customer_file=reading.customer_file,
+                on_progress=progress,
+            )
         )
 
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import Any
 
 from local.cli import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED
+from local.cli.interrupts import stopping_between
 from local.cli.month import say_what_comes_next
 from local.cli.output import Column, problem_view, shown
 from local.cli.tables import outcome_cell, plan_money, plan_table
@@ -117,23 +118,25 @@ def apply(workplace: Workplace, arguments: Namespace) -> int:
             output.note(text)
         else:
             output.line(text, outcome_cell(result.outcome).style)
+        stop_if_asked()
 
     state = workplace.state
     try:
-        applied = apply_plan(
-            arguments.plan_id,
-            checksum=arguments.checksum,
-            actor=workplace.actor,
-            # The lock of the home lets one writer in, so a lease this home left behind when it was killed is its own.
-            owner=f"{socket.gethostname()}:{workplace.home.path}",
-            period_now=workplace.period,
-            psa=workplace.psa(),
-            plans=state.plans,
-            plan_index=state.plan_index,
-            leases=state.leases,
-            clock=workplace.clock,
-            on_result=tell,
-        )
+        with stopping_between(output) as stop_if_asked:
+            applied = apply_plan(
+                arguments.plan_id,
+                checksum=arguments.checksum,
+                actor=workplace.actor,
+                # The home's lock lets one writer in, so a lease that this home left when it was killed is its own.
+                owner=f"{socket.gethostname()}:{workplace.home.path}",
+                period_now=workplace.period,
+                psa=workplace.psa(),
+                plans=state.plans,
+                plan_index=state.plan_index,
+                leases=state.leases,
+                clock=workplace.clock,
+                on_result=tell,
+            )
     except TrueupError as trouble:
         output.document(_unfinished(workplace, arguments.plan_id, trouble))
         raise
