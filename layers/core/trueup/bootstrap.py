@@ -37,11 +37,16 @@ def clock() -> Clock:
 @cache
 def state() -> State:
     import boto3
+    from botocore.config import Config
 
     from trueup.adapters.dynamodb.state import open_state
 
     chosen = settings()
-    return open_state(boto3.client("dynamodb"), table_name=chosen.table, tenant=chosen.tenant, clock=clock())
+    # The adapter retries by what it knows of each call; a second layer of retries would only hide how often.
+    once = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10)
+    return open_state(
+        boto3.client("dynamodb", config=once), table_name=chosen.table, tenant=chosen.tenant, clock=clock()
+    )
 
 
 @cache
