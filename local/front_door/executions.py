@@ -98,6 +98,7 @@ class Executions:
         self._executor.shutdown()
         self._registry.shutdown()
         self._scheduler.stop()  # type: ignore[no-untyped-call]  # the runner leaves it without types
+        self._scheduler._loop.close()  # which its own stop leaves open
 
     def begin(self, payload: str, *, name: str | None = None) -> str:
         """Start an execution; returns its id. The same name with the same payload gives the execution there is.

@@ -42,7 +42,7 @@ class LocalServer:
     def __init__(self, port: int, answer: Answer) -> None:
         self._server = _Server((LOOPBACK, port), _Handler)
         self._server.answer = answer
-        self._thread = threading.Thread(target=self._server.serve_forever, name="server", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="server", daemon=True)
 
     @property
     def port(self) -> int:

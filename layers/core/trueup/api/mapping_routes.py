@@ -1,9 +1,11 @@
-"""Account and service mappings: list, decide, take back, in bulk and as CSV."""
+"""Account and service mappings: list, decide, take back, in bulk and as CSV.
+
+API Gateway decodes the path before it calls the function, so path parameters are taken as they come.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
@@ -65,7 +67,7 @@ def import_accounts() -> Response[str]:
 @router.get("/v1/account-mappings/<vendor_account_id>", tags=["mappings"], summary="One vendor account")
 def get_account(vendor_account_id: Annotated[str, Path(max_length=256)]) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
-    return account_view(bootstrap.state().accounts.get(VendorAccountId(unquote(vendor_account_id))))
+    return account_view(bootstrap.state().accounts.get(VendorAccountId(vendor_account_id)))
 
 
 @router.put("/v1/account-mappings/<vendor_account_id>", tags=["mappings"], summary="Map or exclude one account")
@@ -73,14 +75,13 @@ def put_account(
     vendor_account_id: Annotated[str, Path(max_length=256)], body: Annotated[AccountDecisionBody, Body()]
 ) -> Response[str]:
     caller = allowed(router, Role.PREPARER)
-    vendor_id = unquote(vendor_account_id)
 
     def write() -> dict[str, Any]:
         state, clock = bootstrap.state(), bootstrap.clock()
-        _require_version(vendor_id, body.version)
+        _require_version(vendor_account_id, body.version)
         if body.psa_account_id is not None:
             entry = map_account(
-                vendor_id,
+                vendor_account_id,
                 body.psa_account_id,
                 actor=caller.name,
                 accounts=state.accounts,
@@ -89,7 +90,11 @@ def put_account(
             )
         else:
             entry = exclude_account(
-                vendor_id, reason=body.exclude_reason or "", actor=caller.name, accounts=state.accounts, clock=clock
+                vendor_account_id,
+                reason=body.exclude_reason or "",
+                actor=caller.name,
+                accounts=state.accounts,
+                clock=clock,
             )
         return account_view(entry)
 
@@ -104,7 +109,7 @@ def delete_account(vendor_account_id: Annotated[str, Path(max_length=256)]) -> R
         caller,
         lambda: account_view(
             clear_account(
-                unquote(vendor_account_id),
+                vendor_account_id,
                 actor=caller.name,
                 accounts=bootstrap.state().accounts,
                 clock=bootstrap.clock(),
@@ -124,7 +129,6 @@ def put_service(
     service_id: Annotated[str, Path(max_length=256)], body: Annotated[ServiceDecisionBody, Body()]
 ) -> Response[str]:
     caller = allowed(router, Role.PREPARER)
-    name = unquote(service_id)
 
     def write() -> dict[str, Any]:
         services, clock = bootstrap.state().services, bootstrap.clock()
@@ -134,10 +138,10 @@ def put_service(
                 vault=bootstrap.vault(),
                 connections=bootstrap.connections(),
             )
-            entry = map_service(name, body.product_id, actor=caller.name, services=services, psa=psa, clock=clock)
+            entry = map_service(service_id, body.product_id, actor=caller.name, services=services, psa=psa, clock=clock)
         else:
             entry = exclude_service(
-                name, reason=body.exclude_reason or "", actor=caller.name, services=services, clock=clock
+                service_id, reason=body.exclude_reason or "", actor=caller.name, services=services, clock=clock
             )
         return service_view(entry)
 
