@@ -1,0 +1,461 @@
+"""Checks the invariants I1 to I10 against what a month has left behind. Call it at the end of every end-to-end test.
+
+How to use it::
+
+    report = audit(Evidence(state, writes=writes_of(psa or world), policy=policy, texts=[stdout, log], secrets=[...]))
+    report.require_sound()                  # raises AssertionError listing every violation
+    assert "I10" in report.checked          # where a test wants to be sure that an invariant could be checked
+
+``state`` is any State bundle (the fake, or ``open_state(...)`` on a running store); ``writes_of`` takes a FakePsa, a
+simulator's World, or the JSON of its state file. Everything else is optional: what is not given is not checked and does
+not appear in ``report.checked``. As a fixture: ``audited`` in tests/conftest.py audits when the test is over.
+
+Method: only ports are read, and every number is worked out again from the stored pages, never taken from a summary.
+Must not: change anything, or share code with what it judges, but for reading pages and for the comparison itself (I10).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from local.simulators.world import World
+from tests.fakes.psa import FakePsa
+from trueup.domain.accounts import ServiceCount, ServiceKind, VendorFacts, VendorPage
+from trueup.domain.audit import AuditEvent, first_broken
+from trueup.domain.billing import PsaPage, WriteOutcome
+from trueup.domain.canonical import sha256
+from trueup.domain.counts import Known
+from trueup.domain.errors import NotFound
+from trueup.domain.facts import psa_facts, vendor_facts
+from trueup.domain.integrations import Side
+from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
+from trueup.domain.periods import local_day
+from trueup.domain.plan import Change, Plan, PlanState
+from trueup.domain.reconcile import Legs, reconcile
+from trueup.domain.runs import RunState, Snapshot, Step
+from trueup.domain.verdicts import Reconciliation
+from trueup.ports.state_bundle import State
+from trueup.usecases.reconciliation import ReconciliationPolicy
+
+PLANS_LISTED = 500
+MAPPING_ACTIONS = ("account ", "accounts ", "service ")
+
+
+@dataclass(frozen=True, slots=True)
+class PsaWrite:
+    """A write that reached the PSA and changed a line: what it had, what was asked for, what it has since."""
+
+    line_id: str
+    before: Decimal
+    asked: Decimal
+    after: Decimal
+
+
+def writes_of(source: FakePsa | World | Mapping[str, Any]) -> tuple[PsaWrite, ...]:
+    """The committed writes of a fake, of a running simulator's world, or of the JSON a simulator keeps."""
+    if isinstance(source, FakePsa):
+        return tuple(PsaWrite(str(one.reference.line_id), one.before, one.asked, one.after) for one in source.writes)
+    records = source.as_json()["writes"] if isinstance(source, World) else source["writes"]
+    return tuple(
+        PsaWrite(str(one["line_id"]), _number(one["before"]), _asked(one["body"]), _number(one["after"]))
+        for one in records
+        if one["committed"]
+    )
+
+
+def _number(value: float) -> Decimal:
+    return Decimal(str(value)).normalize()
+
+
+def _asked(body: str) -> Decimal:
+    (operation,) = json.loads(body)
+    assert (operation["op"], operation["path"]) == ("replace", "quantity"), f"only a quantity may be written: {body}"
+    return Decimal(operation["value"])
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What there is to look at.
+
+    ``policy`` is what the tenant reconciles with (I3, I10). ``texts`` is everything that was printed, logged or
+    exported, ``secrets`` what must not be in it, ``foreign`` words that only another tenant knows. ``is_settled`` says
+    that nobody has changed anything since the last apply and that a run came after it (I5).
+    """
+
+    state: State
+    writes: Sequence[PsaWrite] | None = None
+    policy: ReconciliationPolicy | None = None
+    texts: Sequence[str] = ()
+    secrets: Sequence[str] = ()
+    foreign: Sequence[str] = ()
+    is_settled: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """``violations`` name the invariant first; ``checked`` are the invariants that there was evidence for."""
+
+    violations: list[str] = field(default_factory=list)
+    checked: set[str] = field(default_factory=set)
+
+    def require_sound(self) -> None:
+        """Raise AssertionError with every violation."""
+        assert not self.violations, "\n".join(self.violations)
+
+    def check(self, invariant: str, *, holds: bool, otherwise: str) -> None:
+        """Note that the invariant was looked at, and what is wrong when it does not hold."""
+        self.checked.add(invariant)
+        if not holds:
+            self.violations.append(f"{invariant}: {otherwise}")
+
+
+def audit(evidence: Evidence) -> Report:
+    """Look at everything there is."""
+    report = Report()
+    view = _View(evidence)
+    _check_snapshots(view, report)
+    _check_mapping(view, report)
+    _check_history(view, report)
+    if evidence.writes is not None:
+        _check_writes(view, evidence.writes, report)
+    if evidence.policy is not None:
+        _check_reconciliation(view, evidence.policy, report)
+    if evidence.is_settled:
+        _check_settled(view, report)
+    _check_words(view, evidence, report)
+    return report
+
+
+class _View:
+    """The state read once."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.state = evidence.state
+        self.events: list[AuditEvent] = list(self.state.history.all())
+        self.plans: tuple[Plan, ...] = self.state.plan_index.latest(PLANS_LISTED)
+        self.accounts: list[AccountEntry] = list(self.state.accounts.all())
+        self.services: tuple[ServiceEntry, ...] = self.state.services.all()
+        self.snapshots: dict[Side, Snapshot] = {
+            side: snapshot for side in Side if (snapshot := self.state.snapshots.latest(side)) is not None
+        }
+
+    def pages(self, side: Side) -> list[VendorPage] | list[PsaPage]:
+        snapshot = self.snapshots[side]
+        if side is Side.VENDOR:
+            return list(self.state.snapshots.vendor_pages(snapshot))
+        return list(self.state.snapshots.psa_pages(snapshot))
+
+    def vendor(self) -> VendorFacts | None:
+        if Side.VENDOR not in self.snapshots:
+            return None
+        return vendor_facts(self.state.snapshots.vendor_pages(self.snapshots[Side.VENDOR]))
+
+    def numbers(self, action: str, subject: str) -> list[int]:
+        """The places in the history where that was done to that."""
+        return [e.number for e in self.events if e.audit.action == action and e.audit.subject == subject]
+
+    def is_matched(self) -> bool:
+        """Whether the accounts were brought up to date with the last read; a run may have ended in between."""
+        try:
+            run = self.state.runs.get(self.snapshots[Side.VENDOR].run_id)
+        except NotFound:
+            return False
+        return run.step not in (Step.SYNC, Step.MATCH) or (run.step is Step.MATCH and run.state is RunState.DONE)
+
+    def last_comparison(self) -> tuple[str, Reconciliation] | None:
+        """The last comparison with its run, if the reads and the mapping still are what it was made of."""
+        since: list[AuditEvent] = []
+        for event in reversed(self.events):
+            if event.audit.action == "plan proposed":
+                break
+            since.append(event)
+        else:
+            return None
+        run_id = event.audit.run_id
+        is_moved = any(e.audit.action.startswith(MAPPING_ACTIONS) for e in since)
+        reads = {snapshot.run_id for snapshot in self.snapshots.values()}
+        if is_moved or reads != {run_id} or len(self.snapshots) < 2:
+            return None
+        try:
+            return run_id, self.state.reconciliations.get(self.snapshots[Side.PSA].period)
+        except NotFound:
+            return None
+
+
+def _change_subject(plan: Plan, change: Change) -> str:
+    return f"{plan.id} {change.id} line {change.line_id}"
+
+
+# I8: only whole reads are snapshots.
+
+
+def _check_snapshots(view: _View, report: Report) -> None:
+    for side, snapshot in view.snapshots.items():
+        pages = view.pages(side)
+        name = f"the {side.value} snapshot {snapshot.id}"
+        ends = [page.next_cursor is None for page in pages]
+        whole = bool(pages) and ends == [False] * (len(pages) - 1) + [True]
+        report.check("I8", holds=whole, otherwise=f"{name} does not run from its first page to its last")
+        marks = [page.next_cursor for page in pages[:-1]]
+        report.check("I8", holds=len(set(marks)) == len(marks), otherwise=f"{name} holds a page mark twice")
+        ids = {str(account.id) for page in pages for account in page.accounts}
+        report.check(
+            "I8", holds=snapshot.accounts == len(ids), otherwise=f"{name} says {snapshot.accounts}, holds {len(ids)}"
+        )
+        told = {page.accounts_total for page in pages} - {None}
+        report.check("I8", holds=told <= {len(ids)}, otherwise=f"{name} holds {len(ids)} accounts and was told {told}")
+        if side is Side.PSA:
+            agreements = {str(item.id) for page in pages for item in getattr(page, "agreements", ())}
+            told = {getattr(page, "agreements_total", None) for page in pages} - {None}
+            report.check("I8", holds=told <= {len(agreements)}, otherwise=f"{name} was told {told} agreements")
+        digest = sha256(list(snapshot.pages))
+        report.check("I8", holds=digest == snapshot.digest, otherwise=f"{name} has another digest than its pages")
+        read = [event for event in view.events if event.audit.subject == snapshot.id]
+        recorded = any(event.audit.evidence == snapshot.digest for event in read)
+        report.check("I8", holds=recorded, otherwise=f"{name} is not in the history")
+
+
+# I4: nothing is lost between the states of a mapping, and no seat is counted twice or not at all.
+
+
+def _check_mapping(view: _View, report: Report) -> None:
+    facts = view.vendor()
+    if facts is None or not view.is_matched():
+        return
+    known = {str(entry.vendor_id) for entry in view.accounts}
+    listed = {str(account.id) for account in facts.accounts}
+    absent = {str(entry.vendor_id) for entry in view.accounts if entry.absent_runs > 0}
+    report.check(
+        "I4", holds=listed <= known, otherwise=f"listed accounts without an entry: {sorted(listed - known)[:5]}"
+    )
+    report.check("I4", holds=known - listed == absent, otherwise="entries of accounts that are gone are not marked so")
+    states = Counter(entry.state for entry in view.accounts)
+    report.check("I4", holds=sum(states.values()) == len(known), otherwise="an account has two entries")
+    for entry in view.accounts:
+        bound = entry.psa_id is not None
+        fits = bound == (entry.state is MappingState.MAPPED)
+        report.check("I4", holds=fits, otherwise=f"{entry.vendor_id} is {entry.state.value} with client {entry.psa_id}")
+    found = view.last_comparison()
+    if found is not None:
+        _check_units(view, facts, found[1], report)
+
+
+def _check_units(view: _View, facts: VendorFacts, comparison: Reconciliation, report: Report) -> None:
+    totals = comparison.totals.accounts
+    states = Counter(entry.state for entry in view.accounts)
+    same = (totals.mapped, totals.excluded, totals.ambiguous, totals.unmapped) == tuple(
+        states[state]
+        for state in (MappingState.MAPPED, MappingState.EXCLUDED, MappingState.AMBIGUOUS, MappingState.UNMAPPED)
+    )
+    report.check("I4", holds=same, otherwise=f"the totals {totals} are not the entries' {dict(states)}")
+    members = Counter(
+        (str(member.vendor_id), str(member.service_id)) for row in comparison.rows for member in row.members
+    )
+    twice = [key for key, times in members.items() if times > 1 and key[1]]
+    report.check("I4", holds=not twice, otherwise=f"counted in more than one row: {twice[:5]}")
+    left_out = _left_out(view, facts)
+    all_keys = {(str(count.account_id), str(count.service_id)): count for count in facts.counts}
+    lost = [key for key in all_keys if key not in members and key not in left_out]
+    report.check("I4", holds=not lost, otherwise=f"counts in no row: {lost[:5]}")
+    said = sum(_seats(count) for key, count in all_keys.items() if key not in left_out)
+    shown = sum(m.count.seats for row in comparison.rows for m in row.members if isinstance(m.count, Known))
+    report.check("I4", holds=said == shown, otherwise=f"the vendor counts {said} seats and the rows hold {shown}")
+
+
+def _left_out(view: _View, facts: VendorFacts) -> set[tuple[str, str]]:
+    """The counts that a person took out, and mere features nobody mapped (but the one that stands for an account)."""
+    excluded = {str(entry.vendor_id) for entry in view.accounts if entry.state is MappingState.EXCLUDED}
+    services = {str(entry.service_id): entry for entry in view.services}
+    kinds = {str(service.id): service.kind for service in facts.services}
+    out: set[tuple[str, str]] = set()
+    of_account: dict[str, list[ServiceCount]] = defaultdict(list)
+    for count in facts.counts:
+        of_account[str(count.account_id)].append(count)
+    mapped = {str(entry.vendor_id) for entry in view.accounts if entry.state is MappingState.MAPPED}
+    for account_id, counts in of_account.items():
+        features = [
+            count
+            for count in counts
+            if kinds.get(str(count.service_id)) is ServiceKind.PACKAGE
+            and services[str(count.service_id)].state is MappingState.UNMAPPED
+        ]
+        shown = features if len(features) < len(counts) else features[1:]
+        for count in counts:
+            service = services[str(count.service_id)]
+            is_out = account_id in mapped and service.state is MappingState.EXCLUDED
+            if account_id in excluded or is_out or count in shown:
+                out.add((account_id, str(count.service_id)))
+    return out
+
+
+def _seats(count: ServiceCount) -> int:
+    return count.count.seats if isinstance(count.count, Known) else 0
+
+
+# I7: the history is whole, and every result has its row.
+
+
+def _check_history(view: _View, report: Report) -> None:
+    broken = first_broken(view.events)
+    report.check("I7", holds=broken is None, otherwise=f"the chain of the history breaks at {broken}")
+    for plan in view.plans:
+        for result in plan.results:
+            change = plan.change(result.change_id)
+            subject = _change_subject(plan, change)
+            rows = [
+                event.audit
+                for event in view.events
+                if event.audit.subject == subject and event.audit.action == f"change {result.outcome.value}"
+            ]
+            expected = 1 if result.outcome is not WriteOutcome.UNKNOWN else len(rows) or 1
+            report.check("I7", holds=len(rows) == expected, otherwise=f"{subject}: {len(rows)} rows of its result")
+            whole = all(
+                row.evidence == change.evidence
+                and row.before == _text(change.expected)
+                and row.after
+                and row.why
+                and row.actor
+                and row.run_id == plan.run_id
+                for row in rows
+            )
+            report.check("I7", holds=whole, otherwise=f"{subject}: its row lacks before, after, why or evidence")
+            is_begun = bool(view.numbers("change begun", subject))
+            report.check("I7", holds=is_begun, otherwise=f"{subject} has a result and was never begun")
+        finals = Counter(result.change_id for result in plan.results)
+        report.check("I7", holds=all(n == 1 for n in finals.values()), otherwise=f"{plan.id} has two results of one")
+
+
+def _text(value: Decimal) -> str:
+    return format(value.normalize(), "f")
+
+
+# I1, I2, I9: every write was approved, on whole reads, and happened once.
+
+
+def _check_writes(view: _View, writes: Sequence[PsaWrite], report: Report) -> None:
+    reads = {event.audit.evidence: event for event in view.events if event.audit.action.endswith(" read")}
+    approved = {event.audit.subject for event in view.events if event.audit.action == "plan approved"}
+    report.check("I9", holds=bool(approved) or not writes, otherwise=f"{len(writes)} writes and no approved plan")
+    begun: Counter[tuple[str, Decimal]] = Counter()
+    for plan in view.plans:
+        for change in plan.changes:
+            if view.numbers("change begun", _change_subject(plan, change)):
+                begun[str(change.line_id), Decimal(change.target)] += 1
+    for write in writes:
+        name = f"line {write.line_id} from {write.before} to {write.asked}"
+        found = [
+            (plan, change)
+            for plan in view.plans
+            for change in plan.changes
+            if (str(change.line_id), change.expected, Decimal(change.target))
+            == (write.line_id, write.before, write.asked)
+        ]
+        report.check("I1", holds=bool(found), otherwise=f"{name} was written and no plan has it")
+        for plan, change in found:
+            subject = _change_subject(plan, change)
+            starts = view.numbers("change begun", subject)
+            if not starts:
+                continue
+            approvals = view.numbers("plan approved", plan.id)
+            in_order = bool(approvals) and approvals[0] < starts[0]
+            report.check("I1", holds=in_order, otherwise=f"{subject} was begun before its plan was approved")
+            report.check("I1", holds=not change.is_held, otherwise=f"{subject} was written while a guard held it")
+            of_period = all(
+                digest in reads and reads[digest].audit.run_id.startswith(plan.period) for digest in plan.snapshots
+            )
+            whole = len(plan.snapshots) == 2 and of_period
+            report.check("I1", holds=whole, otherwise=f"{subject} does not come from two whole reads of {plan.period}")
+        is_begun = begun[write.line_id, write.asked] > 0
+        report.check("I7", holds=is_begun, otherwise=f"{name} was written and nobody recorded that it would be")
+    happened = Counter((write.line_id, write.asked) for write in writes if write.before != write.after)
+    for key, times in happened.items():
+        report.check("I2", holds=times <= begun[key], otherwise=f"line {key[0]} was set to {key[1]} {times} times")
+    report.checked.update({"I1", "I2"})
+
+
+# I10 and I1: the same input gives the same bytes, and the plan is what the rows say.
+
+
+def _check_reconciliation(view: _View, policy: ReconciliationPolicy, report: Report) -> None:
+    for plan in view.plans:
+        report.check("I3", holds=plan.tenant == policy.tenant, otherwise=f"{plan.id} is of tenant {plan.tenant}")
+    found = view.last_comparison()
+    facts = view.vendor()
+    if found is None or facts is None:
+        return
+    run_id, stored = found
+    psa_read, vendor_read = view.snapshots[Side.PSA], view.snapshots[Side.VENDOR]
+    legs = Legs(
+        period=psa_read.period,
+        on=local_day(min(vendor_read.started_at, psa_read.started_at), policy.time_zone),
+        vendor=facts,
+        psa=psa_facts(view.state.snapshots.psa_pages(psa_read)),
+        psa_read_at=psa_read.completed_at,
+        accounts=tuple(view.accounts),
+        services=view.services,
+        currency=policy.currency,
+    )
+    again, shuffled = reconcile(legs), reconcile(_turned_around(legs))
+    report.check("I10", holds=repr(again) == repr(stored), otherwise="the stored comparison is not what its facts give")
+    report.check("I10", holds=repr(again) == repr(shuffled), otherwise="the order of the input changes the comparison")
+    current = view.state.plan_index.current(psa_read.period)
+    if current is None or current.run_id != run_id:
+        return
+    rows = {row.id: row for row in again.rows}
+    for change in current.changes:
+        row = rows.get(change.row_id)
+        count = row.counts.agreement if row is not None else None
+        fits = isinstance(count, Known) and count.seats == change.target
+        report.check("I1", holds=fits, otherwise=f"{change.id} wants {change.target}, the reads do not say so")
+
+
+def _turned_around(legs: Legs) -> Legs:
+    return replace(
+        legs,
+        vendor=VendorFacts(legs.vendor.accounts[::-1], legs.vendor.services[::-1], legs.vendor.counts[::-1]),
+        psa=type(legs.psa)(legs.psa.accounts[::-1], legs.psa.agreements[::-1], legs.psa.lines[::-1]),
+        accounts=legs.accounts[::-1],
+        services=legs.services[::-1],
+    )
+
+
+# I5: what was applied is not proposed again.
+
+
+def _check_settled(view: _View, report: Report) -> None:
+    done = {
+        (plan.period, str(plan.change(result.change_id).line_id), plan.change(result.change_id).target)
+        for plan in view.plans
+        for result in plan.results
+        if result.outcome in (WriteOutcome.APPLIED, WriteOutcome.ALREADY)
+    }
+    for plan in view.plans:
+        if plan.state is not PlanState.PROPOSED:
+            continue
+        again = [c.id for c in plan.changes if (plan.period, str(c.line_id), c.target) in done]
+        report.check("I5", holds=not again, otherwise=f"{plan.id} proposes again what was applied: {again}")
+    report.checked.add("I5")
+
+
+# I3 and I6: no words where they do not belong.
+
+
+def _check_words(view: _View, evidence: Evidence, report: Report) -> None:
+    kept: Iterable[object] = (
+        view.events,
+        view.plans,
+        view.accounts,
+        view.services,
+        view.state.integrations.all(),
+        view.state.runs.latest(PLANS_LISTED),
+    )
+    texts = [*evidence.texts, *(repr(item) for item in kept)]
+    for invariant, words in (("I6", evidence.secrets), ("I3", evidence.foreign)):
+        for number, word in enumerate(words):
+            where = [text for text in texts if word in text]
+            report.check(invariant, holds=not where, otherwise=f"word {number} of those is in {len(where)} texts")
