@@ -1,0 +1,251 @@
+"""Bad input to every command: the promised exit code, one line with the fix, one JSON document, and nothing changed."""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.cli.home import Home
+from local.cli.parser import build
+from tests.local.command_line import Machine, machine, month_until_mapped, said
+
+USAGE, FAILED = 64, 1
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A connected, mapped machine with a proposed plan."""
+    with machine(tmp_path_factory.mktemp("bad_input") / "home", clients=3) as ready:
+        month_until_mapped(ready)
+        assert ready("run").code == 2
+        yield ready
+
+
+# (words, exit code, code of the problem). PLAN, READY, HELD and ACCOUNT stand for what the machine has.
+CASES: list[tuple[list[str], int, str]] = [
+    ([], USAGE, "usage"),
+    (["nonsense"], USAGE, "usage"),
+    (["--wrong"], USAGE, "usage"),
+    (["connect"], USAGE, "usage"),
+    (["connect", "gmail"], USAGE, "usage"),
+    (["connect", "mimecast"], USAGE, "usage"),
+    (["connect", "mimecast", "--client-id", "x", "--client-secret-env", "NOT_SET"], USAGE, "usage"),
+    (["connect", "mimecast", "--client-id", "x", "--client-secret-env", "SIM_SECRET", "--url", "http://169.254.169.254"],
+     USAGE, "unsafe_address"),
+    (["connect", "mimecast", "--client-id", "x\ny", "--client-secret-env", "SIM_SECRET", "--url", "MIMECAST"],
+     USAGE, "input_invalid"),
+    (["connect", "mimecast", "--client-id", "wrong", "--client-secret-env", "SIM_SECRET", "--url", "MIMECAST"],
+     FAILED, "credential_rejected"),
+    (["connect", "connectwise", "--company", "acmemsp"], USAGE, "usage"),
+    (["connect", "connectwise", "--company", "acmemsp", "--public-key", "k", "--private-key-env", "SIM_KEY",
+      "--client-id", "g", "--url", "https://user@evil.example/"], USAGE, "unsafe_address"),
+    (["connect", "connectwise", "--company", "acmemsp", "--public-key", "k", "--private-key-env", "SIM_KEY",
+      "--client-id", "g", "--url", "CONNECTWISE"], FAILED, "credential_rejected"),
+    (["disconnect"], USAGE, "usage"),
+    (["disconnect", "gmail"], USAGE, "usage"),
+    (["check", "gmail"], USAGE, "usage"),
+    (["integrations", "mimecast"], USAGE, "usage"),
+    (["sync", "--accept"], USAGE, "usage"),
+    (["sync", "--customers", "/no/such/file.csv"], USAGE, "input_invalid"),
+    (["accounts", "--mapped", "--unmapped"], USAGE, "usage"),
+    (["services", "9702"], USAGE, "usage"),
+    (["products"], USAGE, "usage"),
+    (["map"], USAGE, "usage"),
+    (["map", "account", "ACCOUNT"], USAGE, "usage"),
+    (["map", "account", "NOBODY", "250"], FAILED, "not_found"),
+    (["map", "account", "ACCOUNT", "999999"], USAGE, "input_invalid"),
+    (["map", "account", "ACCOUNT", "\u202e\x1b[31m250"], USAGE, "input_invalid"),
+    (["map", "service", "0000", "MIME-EMAIL-S1"], FAILED, "not_found"),
+    (["map", "service", "9702", "NO-SUCH-PRODUCT"], USAGE, "input_invalid"),
+    (["map", "service", "9702", " "], USAGE, "input_invalid"),
+    (["map", "exclude", "ACCOUNT"], USAGE, "usage"),
+    (["map", "exclude", "ACCOUNT", "--reason", "  "], USAGE, "input_invalid"),
+    (["map", "exclude", "ACCOUNT", "--reason", "x" * 501], USAGE, "input_invalid"),
+    (["map", "exclude", "NOBODY", "--reason", "because"], FAILED, "not_found"),
+    (["map", "exclude-service", "9702", "--reason", ""], USAGE, "input_invalid"),
+    (["map", "exclude-service", "0000", "--reason", "because"], FAILED, "not_found"),
+    (["map", "clear", "NOBODY"], FAILED, "not_found"),
+    (["map", "import", "/no/such/file.csv"], USAGE, "input_invalid"),
+    (["map", "import", "BAD_FILE"], USAGE, "input_invalid"),
+    (["map", "import", "."], USAGE, "input_invalid"),
+    (["map", "export", "/no/such/folder/file.csv"], USAGE, "input_invalid"),
+    (["finish", "now"], USAGE, "usage"),
+    (["run", "--csv", "/no/such/folder/rows.csv"], USAGE, "input_invalid"),
+    (["run", "--csv", "."], USAGE, "input_invalid"),
+    (["run", "--customers", "/no/such/file.csv"], USAGE, "input_invalid"),
+    (["plan"], USAGE, "usage"),
+    (["plan", "show", "no-such-plan"], FAILED, "not_found"),
+    (["plan", "list", "--limit", "0"], USAGE, "usage"),
+    (["plan", "release", "no-such-plan", "HELD", "--reason", "because"], FAILED, "not_found"),
+    (["plan", "release", "PLAN", "no-such-change", "--reason", "because"], FAILED, "not_found"),
+    (["plan", "release", "PLAN", "READY", "--reason", "because"], FAILED, "conflict"),
+    (["plan", "release", "PLAN", "HELD", "--reason", " "], USAGE, "input_invalid"),
+    (["plan", "release", "PLAN", "HELD"], USAGE, "usage"),
+    (["plan", "approve", "PLAN"], USAGE, "usage"),
+    (["plan", "approve", "PLAN", "--checksum", ""], FAILED, "checksum_mismatch"),
+    (["plan", "approve", "PLAN", "--checksum", "0" * 64], FAILED, "checksum_mismatch"),
+    (["plan", "approve", "no-such-plan", "--checksum", "0" * 64], FAILED, "not_found"),
+    (["plan", "apply", "PLAN"], USAGE, "usage"),
+    (["plan", "apply", "PLAN", "--checksum", "CHECKSUM"], FAILED, "plan_not_ready"),
+    (["plan", "apply", "no-such-plan", "--checksum", "0" * 64], FAILED, "not_found"),
+    (["history", "--limit", "many"], USAGE, "usage"),
+    (["verify", "all"], USAGE, "usage"),
+    (["export", "everything", "x.csv"], USAGE, "usage"),
+    (["export", "reconciliation", "/no/such/folder/x.csv"], USAGE, "input_invalid"),
+    (["export", "reconciliation", "OUT_FILE", "--period", "2026-13"], USAGE, "input_invalid"),
+    (["export", "reconciliation", "OUT_FILE", "--period", "2001-01"], FAILED, "not_found"),
+    (["demo", "--home", "HOME"], FAILED, "conflict"),
+    (["demo", "--fresh", "--home", "HOME"], FAILED, "conflict"),
+    (["serve", "--port", "99999"], USAGE, "usage"),
+    (["simulators", "--world", "none"], USAGE, "input_invalid"),
+    (["simulators", "--latency-seconds", "-1"], USAGE, "input_invalid"),
+    (["doctor", "please"], USAGE, "usage"),
+    (["tenant"], USAGE, "usage"),
+    (["tenant", "add"], USAGE, "usage"),
+    (["tenant", "add", "Not Valid"], USAGE, "input_invalid"),
+    (["tenant", "add", "example-msp"], FAILED, "conflict"),
+    (["tenant", "add", "acme-msp", "--region", "mars", "--dry-run"], USAGE, "input_invalid"),
+    (["tenant", "add", "acme-msp", "--time-zone", "Europe/Nowhere", "--dry-run"], USAGE, "input_invalid"),
+    (["tenant", "add", "acme-msp", "--monthly-run-day", "31", "--dry-run"], USAGE, "input_invalid"),
+    (["tenant", "add", "acme-msp", "--oidc-issuer", "https://login.example", "--dry-run"], USAGE, "input_invalid"),
+]  # fmt: skip
+
+
+def identity(case: tuple[list[str], int, str]) -> str:
+    return " ".join(case[0]).encode("ascii", "backslashreplace").decode()[:60] or "nothing"
+
+
+def filled(words: list[str], there: Machine, folder: Path) -> list[str]:
+    """The words with the names of what this machine has."""
+    plan = there("plan", "show", "--json").document
+    (held,) = (change for change in plan["changes"] if change["guard"])
+    (ready,) = (change for change in plan["changes"] if not change["guard"])
+    bad_file = folder / "bad.csv"
+    bad_file.write_text("vendor_account_id,psa_account_id\nNOBODY,250\n", encoding="utf-8")
+    values = {
+        "PLAN": plan["id"], "CHECKSUM": plan["checksum"], "HELD": held["id"], "READY": ready["id"],
+        "ACCOUNT": min(there.world.accounts), "HOME": str(there.home), "BAD_FILE": str(bad_file),
+        "OUT_FILE": str(folder / "out.csv"), "MIMECAST": there.mimecast.url, "CONNECTWISE": there.connectwise.url,
+    }  # fmt: skip
+    return [values.get(word, word) for word in words]
+
+
+@pytest.mark.parametrize("case", CASES, ids=identity)
+def test_bad_input_is_refused_in_one_line_and_changes_nothing(
+    case: tuple[list[str], int, str], there: Machine, tmp_path: Path
+) -> None:
+    words, expected_code, expected_problem = case
+    command = filled(words, there, tmp_path)
+    before, lines_before = there.stored(), [line.quantity for line in there.world.additions.values()]
+    refused = there(*command, "--json")
+    assert refused.code == expected_code, refused.err
+    (line,) = [line for line in refused.err.splitlines() if not line.startswith("Trying the credential")]
+    assert line.startswith("trueup: ")
+    assert "; " in line
+    assert line.isprintable()
+    problem = refused.document.get("problem") or refused.document
+    assert problem["code"] == expected_problem
+    assert problem["remedy"]
+    text = there(*command)
+    assert (text.code, text.out) == (expected_code, "")
+    assert text.err.splitlines()[-1] == line
+    assert there.stored() == before
+    assert [line.quantity for line in there.world.additions.values()] == lines_before
+    assert not (tmp_path / "out.csv").exists()
+
+
+def commands(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command of the command line, by its words."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield path
+    for group in groups:
+        for name, child in group.choices.items():
+            yield from commands(child, (*path, name))
+
+
+def test_every_command_has_bad_input_to_refuse_and_an_example_in_its_help() -> None:
+    for path in commands(build()):
+        assert any(tuple(words[: len(path)]) == path for words, _, _ in CASES), path
+
+
+@pytest.mark.parametrize("path", list(commands(build())), ids=" ".join)
+def test_help_shows_an_example_and_json(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        build().parse_args([*path, "--help"])
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    assert f"example:\n  trueup {' '.join(path)}" in told
+    assert "--json" in told
+    assert max(len(line) for line in told.splitlines()) <= 120
+
+
+def test_nothing_can_be_finished_before_anything_is_mapped(tmp_path: Path) -> None:
+    with machine(tmp_path / "home", clients=1) as fresh:
+        refused = fresh("finish", "--json")
+        assert (refused.code, refused.document["code"]) == (1, "conflict")
+        for words in (["sync"], ["products", "mime"], ["map", "service", "1", "2"], ["check", "mimecast"],
+                      ["disconnect", "mimecast"], ["plan", "show"]):  # fmt: skip
+            refused = fresh(*words)
+            assert refused.code == 1
+            assert refused.err.count("\n") == 1
+        assert fresh.stored() == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "word"),
+    [
+        ({"TRUEUP_TIME_ZONE": "Mars/Olympus"}, "Mars/Olympus"),
+        ({"TRUEUP_GUARD_INCREASE_PERCENT": "lots"}, "TRUEUP_GUARD_INCREASE_PERCENT"),
+        ({"TRUEUP_ALLOW_LOOPBACK": "perhaps"}, "TRUEUP_ALLOW_LOOPBACK"),
+        ({"TRUEUP_HOME": "/dev/null/home"}, "TRUEUP_HOME"),
+    ],
+)
+def test_a_wrong_setting_is_named(there: Machine, variables: dict[str, str], word: str) -> None:
+    refused = said("run", "--json", **(there.environment | variables))
+    assert refused.code == 1
+    assert word in refused.err
+    assert refused.err.count("\n") == 1
+    problem = refused.document.get("problem") or refused.document
+    assert problem["code"] == "configuration_invalid"
+
+
+def test_a_second_writer_is_told_who_is_first_and_readers_are_not_held_up(there: Machine) -> None:
+    with Home(there.home).writing("trueup run"):
+        refused = there("map", "clear", min(there.world.accounts), "--json")
+        assert (refused.code, refused.document["code"]) == (1, "already_running")
+        assert refused.document["holder"] == str(os.getpid())
+        assert str(os.getpid()) in refused.err
+        assert there("accounts").code == 0
+        assert there("history").code == 0
+
+
+def test_a_fault_of_our_own_is_one_line_and_its_details_are_in_the_log(
+    there: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> int:
+        raise ZeroDivisionError("client_secret=hunter2-hunter2")
+
+    monkeypatch.setattr("local.cli.records.history", broken)
+    failed = there("history", "--json")
+    assert failed.code == 1
+    assert failed.document["code"] == "internal_error"
+    assert failed.err.count("\n") == 1
+    assert "hunter2" not in failed.err + failed.out
+    log = Home(there.home).log
+    assert "ZeroDivisionError" in log.read_text(encoding="utf-8")
+    assert "hunter2" not in log.read_text(encoding="utf-8")
+    assert log.stat().st_mode & 0o077 == 0
+
+
+def test_secrets_are_nowhere_but_in_the_vault(there: Machine) -> None:
+    secrets = [there.environment["SIM_SECRET"], there.environment["SIM_KEY"]]
+    shown = there("integrations", "--json").out + there("history", "--json", "--limit", "100").out
+    shown += json.dumps(there.stored()) + Home(there.home).log.read_text(encoding="utf-8")
+    assert not any(secret in shown for secret in secrets)
+    kept = [path for path in Home(there.home).vault.rglob("*") if path.is_file()]
+    assert kept
+    assert all(path.stat().st_mode & 0o077 == 0 for path in kept)
