@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import boto3
 import requests
@@ -95,6 +95,20 @@ class SmallCloud:
         with self._lock:
             self._free[capability].append(environment)
         return answer
+
+    def start(self, capability: str, event: Any, *, name: str) -> str:
+        """Start a durable execution as the scheduler would. Returns its ARN."""
+        path = f"/2015-03-31/functions/{self._definitions[capability].name}:live/invocations"
+        headers = {"X-Amz-Invocation-Type": "Event", "X-Amz-Durable-Execution-Name": name}
+        return self.answer(Call(RUNNER, path, headers, json.dumps(event).encode())).headers[
+            "X-Amz-Durable-Execution-Arn"
+        ]
+
+    def status(self, execution_arn: str) -> str:
+        """RUNNING, SUCCEEDED, FAILED, TIMED_OUT or STOPPED."""
+        url = f"{self._runner_url}/2025-12-01/durable-executions/{quote(execution_arn, safe='')}"
+        found: str = requests.get(url, timeout=10).json()["Status"]
+        return found
 
     def _start_environment(self, definition: FunctionDefinition) -> ExecutionEnvironment:
         with self._lock:
