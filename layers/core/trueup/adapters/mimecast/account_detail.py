@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from trueup.adapters.mimecast.calls import Refused
 from trueup.adapters.mimecast.on_behalf import (
     GET_ACCOUNT_PATH,
     AccountSwitch,
@@ -22,12 +23,10 @@ from trueup.adapters.mimecast.packages import Package, parse_packages
 from trueup.adapters.mimecast.reading import display_text, read_seats, schema_unknown
 from trueup.adapters.mimecast.source_counts import SourceCount
 from trueup.domain.counts import Basis
-from trueup.domain.errors import PermissionMissing, RequestRefused, ResourceAbsent
 
 SUPPORT_INFO_PATH: Final = "/api/account/get-support-info"
 KEPT_FIELDS: Final = ("accountCode", "accountName", "userCount", "packages", "type", "region")
 ACCOUNT_LEVEL: Final = " (account-level count)"
-_REFUSED = (PermissionMissing, ResourceAbsent, RequestRefused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def read_account_detail(switch: AccountSwitch, account_code: str) -> AccountDeta
         return AccountDetail(silent, unreadable="the credential cannot ask on behalf of accounts")
     try:
         document = switch.ask(GET_ACCOUNT_PATH, account_code)
-    except _REFUSED as error:
+    except Refused as error:
         told = error.vendor_code or error.status or error.code
         return AccountDetail(silent, unreadable=f"the account itself cannot be read ({told})")
     record = _kept(document)
@@ -83,7 +82,7 @@ def _main_product(switch: AccountSwitch, account_code: str) -> str:
     """
     try:
         document = switch.ask(SUPPORT_INFO_PATH, account_code)
-    except _REFUSED:
+    except Refused:
         return ""
     data = document.get("data") if isinstance(document, Mapping) else None
     record = data[0] if isinstance(data, list) and data else None

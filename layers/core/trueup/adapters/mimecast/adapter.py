@@ -7,12 +7,12 @@ there is no contract), the exported file. Whatever is missing or unusable is tol
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Final
 
 from trueup.adapters.http import BaseAddress, HttpClient, HttpLimits, Pace, parse_base_address
 from trueup.adapters.mimecast.account_detail import AccountDetail, read_account_detail
-from trueup.adapters.mimecast.calls import MimecastCalls
+from trueup.adapters.mimecast.calls import MimecastCalls, PermissionRefused, ResourceUnknown
 from trueup.adapters.mimecast.checking import CheckParts, check_credential
 from trueup.adapters.mimecast.contracts import ContractIndex, Contracts
 from trueup.adapters.mimecast.customer_file import CustomerFile, parse_customer_file
@@ -27,7 +27,7 @@ from trueup.adapters.mimecast.tokens import MimecastCredential, TokenSource, par
 from trueup.domain.accounts import Service, ServiceCount, ServiceId, VendorPage
 from trueup.domain.billing import CapabilityReport
 from trueup.domain.counts import Basis
-from trueup.domain.errors import InputInvalid, PermissionMissing, ResourceAbsent
+from trueup.domain.errors import InputInvalid
 from trueup.ports.clock import Clock
 
 ALLOWED_SUFFIXES: Final = ("services.mimecast.com",)
@@ -81,7 +81,9 @@ class MimecastBilling:
 
     def check(self) -> CapabilityReport:
         """See VendorBilling.check. Raises CredentialRejected when Mimecast does not accept the credential."""
-        parts = CheckParts(self._customers, self._contracts, self._switch, self._client_id_end, self._file is not None)
+        parts = CheckParts(
+            self._calls, self._customers, self._contracts, self._switch, self._client_id_end, self._file is not None
+        )
         return check_credential(parts)
 
     def read_page(self, cursor: str | None) -> VendorPage:
@@ -105,7 +107,7 @@ class MimecastBilling:
         token = None if cursor is None else cursor.removeprefix(_API_CURSOR)
         try:
             return _API_CURSOR, self._customers.read(token)
-        except (PermissionMissing, ResourceAbsent):
+        except (PermissionRefused, ResourceUnknown):
             if cursor is not None or self._file is None:
                 raise
             return _FILE_CURSOR, self._file_page("0")
@@ -160,8 +162,13 @@ class MimecastBilling:
         if not codes:
             return {}
         with ThreadPoolExecutor(max_workers=min(self._parallel, len(codes)), thread_name_prefix="mimecast") as pool:
-            found = list(pool.map(lambda code: read_account_detail(self._switch, code), codes))
-        return dict(zip(codes, found, strict=True))
+            asked = {code: pool.submit(read_account_detail, self._switch, code) for code in codes}
+            finished, _ = wait(asked.values(), return_when=FIRST_EXCEPTION)
+            # What has not begun is not asked any more after a failure, so that a refused token causes no storm.
+            pool.shutdown(wait=True, cancel_futures=True)
+            for answer in finished:
+                answer.result()
+        return {code: answer.result() for code, answer in asked.items()}
 
 
 def parse_mimecast_address(url: str, *, allow_loopback: bool) -> BaseAddress:

@@ -27,6 +27,26 @@ ACCOUNT_SWITCH_HEADER: Final = "x-mc-accountcode"
 """Seen in one public script on a GET; the other form is ``meta.accountCode`` in a body (facts in on_behalf.py)."""
 
 
+class Refused(VendorTrouble):
+    """One thing was refused to a credential that is otherwise accepted; raised together with the kind of refusal.
+
+    A caller that can do without the thing catches this. What the token request itself is refused with is not this: it
+    is about everything.
+    """
+
+
+class PermissionRefused(Refused, PermissionMissing):
+    """The credential may not use this path, or this account."""
+
+
+class ResourceUnknown(Refused, ResourceAbsent):
+    """The path or the account is not there for this credential."""
+
+
+class CallRefused(Refused, RequestRefused):
+    """Refused in another way."""
+
+
 class MimecastCalls:
     """Calls one Mimecast gateway with one credential; safe to share between threads."""
 
@@ -37,6 +57,10 @@ class MimecastCalls:
     def close(self) -> None:
         """Close idle connections."""
         self._client.close()
+
+    def sign_in(self) -> None:
+        """Have a token. Raises CredentialRejected, PermissionMissing, RequestRefused and what HttpClient raises."""
+        self._tokens.current()
 
     def get(
         self,
@@ -66,7 +90,7 @@ class MimecastCalls:
     ) -> object:
         """Send, renewing the token once when it is refused.
 
-        Raises CredentialRejected (refused again), PermissionMissing (403), ResourceAbsent (404), RequestRefused (any
+        Raises CredentialRejected (refused again), PermissionRefused (403), ResourceUnknown (404), CallRefused (any
         other refusal, also under HTTP 200), VendorUnavailable, RateLimited and ReplyUnreadable.
         """
         token = self._tokens.current()
@@ -142,7 +166,7 @@ def _refusal(status: int, faults: tuple[Fault, ...], reply: HttpReply, permissio
             remedy=CREDENTIAL_REMEDY,
         )
     if status == 403 or (status == 200 and any(fault.is_denial for fault in faults)):
-        return PermissionMissing(
+        return PermissionRefused(
             f"the Mimecast credential may not use {shown}; it needs {permission}",
             integration=INTEGRATION,
             permission=permission,
@@ -152,7 +176,7 @@ def _refusal(status: int, faults: tuple[Fault, ...], reply: HttpReply, permissio
             remedy=PERMISSION_REMEDY,
         )
     absent = status == 404 or (status == 200 and any(fault.is_absence for fault in faults))
-    kind = ResourceAbsent if absent else RequestRefused
+    kind = ResourceUnknown if absent else CallRefused
     return kind(
         f"Mimecast {'does not know' if absent else 'refuses'} {shown}",
         integration=INTEGRATION,

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trueup.adapters.mimecast.account_detail import read_account_detail
+from trueup.adapters.mimecast.calls import MimecastCalls, Refused
 from trueup.adapters.mimecast.contracts import Contracts
 from trueup.adapters.mimecast.customers import CustomerList
 from trueup.adapters.mimecast.on_behalf import AccountSwitch, OnBehalf
 from trueup.adapters.mimecast.permissions import ACCOUNT, PARTNER
 from trueup.domain.billing import Capability, CapabilityReport
-from trueup.domain.errors import PermissionMissing, RequestRefused, ResourceAbsent, TenantScopeMismatch
-
-_REFUSED = (PermissionMissing, ResourceAbsent, RequestRefused)
+from trueup.domain.errors import TenantScopeMismatch
 
 
 @dataclass(frozen=True, slots=True)
 class CheckParts:
     """What a check goes through. ``client_id_end`` are the last characters of the client id, to name the credential."""
 
+    calls: MimecastCalls
     customers: CustomerList
     contracts: Contracts
     switch: AccountSwitch
@@ -28,12 +28,13 @@ class CheckParts:
 
 def check_credential(parts: CheckParts) -> CapabilityReport:
     """See VendorBilling.check. A refusal of one thing is a capability not granted; of the credential, an error."""
+    parts.calls.sign_in()
     notes: list[str] = []
     identity = f"credential ending in {parts.client_id_end}"
     try:
         home = parts.switch.whoami().home_codes
         identity = f"account {', '.join(sorted(home))}, {identity}" if home else identity
-    except _REFUSED as error:
+    except Refused as error:
         notes.append(f"Mimecast does not say whom the credential belongs to (status {error.status})")
     customers, first_account = _customers(parts)
     contracts = _contracts(parts)
@@ -49,7 +50,7 @@ def check_credential(parts: CheckParts) -> CapabilityReport:
 def _customers(parts: CheckParts) -> tuple[Capability, str | None]:
     try:
         page = parts.customers.read(None, page_size=1)
-    except _REFUSED as error:
+    except Refused as error:
         return Capability("customers", granted=False, permission=PARTNER, detail=error.message), None
     first = str(page.customers[0].account.id) if page.customers else None
     told = f"{page.total} customer accounts" if page.total is not None else "readable"
@@ -59,7 +60,7 @@ def _customers(parts: CheckParts) -> tuple[Capability, str | None]:
 def _contracts(parts: CheckParts) -> Capability:
     try:
         parts.contracts.try_reading()
-    except _REFUSED as error:
+    except Refused as error:
         return Capability("contracts", granted=False, permission=PARTNER, detail=error.message)
     return Capability("contracts", granted=True, permission=PARTNER, detail="readable")
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from trueup.adapters.mimecast.calls import MimecastCalls
+from trueup.adapters.mimecast.calls import MimecastCalls, PermissionRefused, ResourceUnknown
 from trueup.adapters.mimecast.field_mapping import FieldMapping
 from trueup.adapters.mimecast.paging import RecordPage, read_record_page, walk
 from trueup.adapters.mimecast.permissions import PARTNER
@@ -30,7 +30,6 @@ from trueup.adapters.mimecast.reading import (
 from trueup.adapters.mimecast.source_counts import SourceCount
 from trueup.domain.accounts import Service, ServiceId, ServiceKind
 from trueup.domain.counts import Basis
-from trueup.domain.errors import PermissionMissing, ResourceAbsent
 from trueup.ports.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -104,7 +103,7 @@ class Contracts:
                 what="contract",
                 pages_maximum=self._pages_maximum,
             )
-        except (PermissionMissing, ResourceAbsent) as error:
+        except (PermissionRefused, ResourceUnknown) as error:
             logger.warning("Mimecast contracts cannot be read (%s); counts come from the next source", error.code)
             return ContractIndex(self._clock.now(), {}, unavailable=f"contracts cannot be read ({error.code})")
         by_account: dict[str, list[_Line]] = {}

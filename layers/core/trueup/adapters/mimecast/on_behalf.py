@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from trueup.adapters.mimecast.calls import ACCOUNT_SWITCH_HEADER, MimecastCalls
+from trueup.adapters.mimecast.calls import ACCOUNT_SWITCH_HEADER, CallRefused, MimecastCalls, Refused
 from trueup.adapters.mimecast.permissions import ACCOUNT, IDENTITY
 from trueup.adapters.mimecast.reading import INTEGRATION, identifier
-from trueup.domain.errors import PermissionMissing, RequestRefused, ResourceAbsent, TenantScopeMismatch
+from trueup.domain.errors import TenantScopeMismatch
 
 WHOAMI_PATH: Final = "/identity/whoami"
 GET_ACCOUNT_PATH: Final = "/api/account/get-account"
 _PROBES_MAXIMUM = 3
 _SENDABLE_CODE = re.compile(r"[!-~]{1,100}")
-_REFUSED = (PermissionMissing, ResourceAbsent, RequestRefused)
 
 
 class OnBehalf(StrEnum):
@@ -69,10 +68,10 @@ class AccountSwitch:
             return self._form or OnBehalf.UNAVAILABLE
 
     def ask(self, path: str, account_code: str) -> object:
-        """The reply of an account route about the account. Raises as MimecastCalls; RequestRefused if it cannot ask."""
+        """The reply of an account route about the account. Raises as MimecastCalls; CallRefused if it cannot ask."""
         form = self.form(account_code)
         if form is OnBehalf.UNAVAILABLE or not is_sendable(account_code):
-            raise RequestRefused("Mimecast cannot be asked on behalf of this account", integration=INTEGRATION)
+            raise CallRefused("Mimecast cannot be asked on behalf of this account", integration=INTEGRATION)
         return self._ask(path, account_code, form)
 
     def whoami(self, account_code: str | None = None) -> Identity:
@@ -101,20 +100,20 @@ class AccountSwitch:
         """Ask whoami, which names the account it answers for; where it is not allowed, ask get-account."""
         try:
             home = self.whoami().home_codes
-        except _REFUSED:
+        except Refused:
             return self._echoed(account_code, OnBehalf.HEADER)
         if account_code in home:
             # The partner's own account answers the same with and without a switch.
             return None
         try:
             return account_code in self.whoami(account_code).target_codes
-        except _REFUSED:
+        except Refused:
             return None
 
     def _echoed(self, account_code: str, form: OnBehalf) -> bool | None:
         try:
             answered = account_code_of(self._ask(GET_ACCOUNT_PATH, account_code, form))
-        except _REFUSED:
+        except Refused:
             return None
         return answered == account_code
 

@@ -30,12 +30,15 @@ class Package:
 
 
 def parse_packages(value: object) -> frozenset[Package]:
-    """The packages of a ``packages`` field; empty for null and the empty list. Raises SchemaUnknown otherwise."""
+    """The packages of a ``packages`` field; empty for null and the empty list. Raises SchemaUnknown otherwise.
+
+    An entry without a number and without a letter or digit names nothing and is passed over.
+    """
     if value is None:
         return frozenset()
     if not isinstance(value, list):
         raise schema_unknown("packages is no list", value, "none")
-    by_key = {package.key: package for package in (_package(one) for one in value) if package.name}
+    by_key = {package.key: package for package in (_package(one) for one in value) if package.key}
     return frozenset(by_key.values())
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from trueup.adapters.mimecast.calls import MimecastCalls
+from trueup.adapters.mimecast.calls import MimecastCalls, PermissionRefused, ResourceUnknown
 from trueup.adapters.mimecast.field_mapping import FieldMapping, Words
 from trueup.adapters.mimecast.paging import RecordPage, read_record_page, walk
 from trueup.adapters.mimecast.permissions import PARTNER
 from trueup.adapters.mimecast.reading import RecordReader
 from trueup.domain.accounts import ServiceKind
-from trueup.domain.errors import PermissionMissing, ResourceAbsent
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ class ProductKinds:
                 what="product",
                 pages_maximum=self._pages_maximum,
             )
-        except (PermissionMissing, ResourceAbsent) as error:
+        except (PermissionRefused, ResourceUnknown) as error:
             logger.warning("Mimecast products cannot be read (%s); the name tells plan from add-on", error.code)
             return {}
         kinds = {}
