@@ -169,22 +169,30 @@ class _View:
 
     def last_comparison(self) -> tuple[str, Reconciliation] | None:
         """The last comparison with its run, if the reads and the mapping still are what it was made of."""
-        since: list[AuditEvent] = []
-        for event in reversed(self.events):
-            if event.audit.action == "plan proposed":
-                break
-            since.append(event)
-        else:
+        run_ids = {snapshot.run_id for snapshot in self.snapshots.values()}
+        if len(self.snapshots) < 2 or len(run_ids) != 1:
             return None
-        run_id = event.audit.run_id
-        is_moved = any(e.audit.action.startswith(MAPPING_ACTIONS) for e in since)
-        reads = {snapshot.run_id for snapshot in self.snapshots.values()}
-        if is_moved or reads != {run_id} or len(self.snapshots) < 2:
+        (run_id,) = run_ids
+        try:
+            run = self.state.runs.get(run_id)
+        except NotFound:
+            return None
+        read_at = [event.number for event in self.events if event.audit.run_id == run_id and _is_read(event)]
+        moved = [
+            event.audit.action
+            for event in self.events[max(read_at) :]
+            if event.audit.action.startswith(MAPPING_ACTIONS) and event.audit.run_id != run_id
+        ]
+        if not run.plan_id or moved:
             return None
         try:
             return run_id, self.state.reconciliations.get(self.snapshots[Side.PSA].period)
         except NotFound:
             return None
+
+
+def _is_read(event: AuditEvent) -> bool:
+    return event.audit.action in {f"{side.value} read" for side in Side}
 
 
 def _change_subject(plan: Plan, change: Change) -> str:
@@ -338,7 +346,7 @@ def _text(value: Decimal) -> str:
 
 
 def _check_writes(view: _View, writes: Sequence[PsaWrite], report: Report) -> None:
-    reads = {event.audit.evidence: event for event in view.events if event.audit.action.endswith(" read")}
+    reads = {event.audit.evidence: event for event in view.events if _is_read(event)}
     approved = {event.audit.subject for event in view.events if event.audit.action == "plan approved"}
     report.check("I9", holds=bool(approved) or not writes, otherwise=f"{len(writes)} writes and no approved plan")
     begun: Counter[tuple[str, Decimal]] = Counter()
