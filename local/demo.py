@@ -408,17 +408,16 @@ def _ending(stage: Output, home: Home, played: Played, seconds: float) -> None:
     if played.lines_wrong:
         stage.line(f"{plural(played.lines_wrong, 'line differs', 'lines differ')} from what was approved.", "red")
     stage.line(f"The month took {seconds:.0f} seconds.", "bold")
-    folder = home.path
-    with_home = (
-        f"{HOME_VARIABLE}={shlex.quote(os.path.relpath(folder) if folder.is_relative_to(ROOT) else str(folder))}"
-    )
+    folder = os.path.relpath(home.path) if home.path.is_relative_to(ROOT) else str(home.path)
     stage.line("What to try next:")
+    stage.line(f"  export {HOME_VARIABLE}={shlex.quote(folder)}")
     for command, purpose in (
-        (f"{with_home} .venv/bin/trueup history", "who did what, and why"),
-        (f"{with_home} .venv/bin/trueup verify", "prove that nothing in it was changed"),
-        (f"{with_home} .venv/bin/trueup plan show", "the newest plan"),
+        (".venv/bin/trueup history", "who did what, and why"),
+        (".venv/bin/trueup verify", "prove that nothing in it was changed"),
+        (".venv/bin/trueup plan show", "the newest plan"),
         ("make demo", "the same again: it finds nothing to do"),
         (".venv/bin/trueup demo --fresh", "begin anew"),
-        (".venv/bin/trueup connect mimecast", "your own accounts"),
     ):
-        stage.line(f"  {command:<58} {purpose}")
+        stage.line(f"  {command:<32} {purpose}")
+    stage.line(f"  {'unset ' + HOME_VARIABLE:<32} back to your own state; then:")
+    stage.line(f"  {'.venv/bin/trueup connect mimecast':<32} your own accounts")

@@ -110,7 +110,7 @@ def clear(workplace: Workplace, arguments: Namespace) -> int:
 
 def _decided(workplace: Workplace, entry: AccountEntry, what: str) -> int:
     workplace.output.document(account_view(entry))
-    workplace.output.line(f"{shown(entry.vendor_id)} {shown(entry.vendor_name)} {what}")
+    workplace.output.paragraph(f"{shown(entry.vendor_id)} {shown(entry.vendor_name)} {what}")
     return EXIT_DONE
 
 
@@ -139,7 +139,7 @@ def exclude_service(workplace: Workplace, arguments: Namespace) -> int:
 
 def _service_decided(workplace: Workplace, entry: ServiceEntry, what: str) -> int:
     workplace.output.document(service_view(entry))
-    workplace.output.line(f"{shown(entry.service_id)} {shown(entry.name)} {what}")
+    workplace.output.paragraph(f"{shown(entry.service_id)} {shown(entry.name)} {what}")
     return EXIT_DONE
 
 

@@ -246,7 +246,8 @@ def _describe_freshness(workplace: Workplace, begun: Run) -> None:
         read = workplace.state.snapshots.latest(side)
         if read is not None:
             parts.append(f"{name} read {read.completed_at:%Y-%m-%d %H:%M} UTC, {read.accounts} accounts")
-    workplace.output.line(f"{begun.period}: " + "; ".join(parts) + "; Microsoft 365 is not read", "bold")
+    workplace.output.line(f"Period {begun.period}", "bold")
+    workplace.output.paragraph("; ".join([*parts, "Microsoft 365 is not read"]), "  ")
     workplace.output.line()
 
 
@@ -260,7 +261,8 @@ def say_what_comes_next(output: Output, plan: Plan) -> None:
         output.line(f"  trueup plan apply {plan.id} --checksum {plan.checksum}")
         return
     if plan.held:
-        output.line(f'  trueup plan release {plan.id} {plan.held[0].id} --reason "..."   (for each that is right)')
+        output.line("  for each held change that is right:")
+        output.line(f'  trueup plan release {plan.id} {plan.held[0].id} --reason "..."')
     if plan.ready:
         output.line(f"  trueup plan approve {plan.id} --checksum {plan.checksum}")
 

@@ -117,7 +117,8 @@ class Output:
         from rich.table import Table
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
-        for column, width in zip(columns, self._widths(columns, rows), strict=True):
+        widths = self._widths(columns, rows)
+        for column, width in zip(columns, widths, strict=True):
             table.add_column(
                 column.title,
                 justify="right" if column.kind == "number" else "left",
@@ -130,7 +131,8 @@ class Output:
         page = io.StringIO()
         console = Console(
             file=page,
-            width=self.columns,
+            # Where the terminal is too narrow even so, it breaks the line itself; nothing is cut off.
+            width=max(self.columns, sum(widths) + _GAP * (len(columns) - 1)),
             force_terminal=_has_color(self._out),
             no_color=not _has_color(self._out),
             legacy_windows=False,

@@ -1,0 +1,129 @@
+"""The demo month as a person runs it: it ends with the proof, then finds nothing to do, and leaves nobody behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.embedded_store import ENDPOINT_VARIABLE, running_store
+from tests.local.command_line import PROJECT, is_running, store_pid
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(os.environ.get(ENDPOINT_VARIABLE)), reason="the demo wants a store of its own"),
+]
+
+
+def demo(home: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "local.cli", "demo", *words],
+        env=os.environ | {"TRUEUP_HOME": str(home)},
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def simulators_pid(home: Path) -> int:
+    """The process that plays the vendors, once it has said so."""
+    ready = home / "world" / "ready.json"
+    end = time.monotonic() + 30
+    while not ready.exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    told: dict[str, Any] = json.loads(ready.read_text(encoding="utf-8"))
+    return int(told["pid"])
+
+
+def gone(pid: int | None) -> bool:
+    """Whether that process ends within a few seconds."""
+    assert pid is not None
+    end = time.monotonic() + 10
+    while is_running(pid):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_the_month_ends_with_the_proof_and_a_second_one_finds_nothing_to_do(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    started_at = time.monotonic()
+    first = demo(home)
+    pid = simulators_pid(home)
+    told, err = first.communicate(timeout=120)
+    assert first.returncode == 0, err
+    assert time.monotonic() - started_at < 120
+    for words in ("bill more", "Totals", "Excluded", "held", "applied", "It finds nothing to do: 0 changes."):
+        assert words in told, words
+    assert told.count("✓ as approved") == 14
+    assert "✗" not in told
+    assert all(line.isprintable() for line in told.splitlines())
+    assert [
+        line for line in told.splitlines() if len(line) > 100 and "--checksum" not in line and str(home) not in line
+    ] == []
+    assert gone(pid)
+    assert store_pid(home) is None
+
+    second = demo(home, "--json")
+    told, err = second.communicate(timeout=120)
+    assert second.returncode == 0, err
+    document = json.loads(told)
+    assert (document["left_to_do"], document["lines_checked"], document["lines_wrong"]) == (0, 14, 0)
+    assert len(document["plan"]["changes"]) == 14
+    assert {change["result"]["outcome"] for change in document["plan"]["changes"]} == {"applied"}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_nobody_is_left_behind_however_it_ends(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    home = tmp_path / "home"
+    child = demo(home)
+    vendors = simulators_pid(home)
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.startswith("$ trueup sync"):
+            break
+    store = store_pid(home)
+    child.send_signal(number)
+    _, err = child.communicate(timeout=30)
+    assert child.returncode == code
+    assert "Traceback" not in err
+    assert gone(vendors)
+    if number is signal.SIGKILL:
+        # The store outlives a killed user by design: the next one finds it, and stops it when it is the last.
+        with running_store(home):
+            assert store_pid(home) == store
+    assert gone(store)
+
+
+def test_a_state_folder_that_is_no_demo_is_left_alone(tmp_path: Path) -> None:
+    precious = tmp_path / "state.db"
+    precious.write_text("a real month", encoding="utf-8")
+    for words in ([], ["--fresh"]):
+        child = demo(tmp_path, *words)
+        out, err = child.communicate(timeout=30)
+        assert (child.returncode, out) == (1, "")
+        assert "is in use and not by a demo" in err
+        assert precious.read_text(encoding="utf-8") == "a real month"
+
+
+def test_fresh_begins_anew_and_keeps_only_the_log(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "demo.json").write_text("{}", encoding="utf-8")
+    (home / "vault").mkdir()
+    (home / "vault" / "old").write_text("old", encoding="utf-8")
+    child = demo(home, "--fresh")
+    pid = simulators_pid(home)
+    assert not (home / "vault" / "old").exists()
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=30)
+    assert gone(pid)
