@@ -27,6 +27,7 @@ class Month:
     runner: DurableFunctionTestRunner
     calls: list[str] = field(default_factory=list)
     _executions: int = 0
+    _results: dict[str, DurableFunctionTestResult] = field(default_factory=dict)
 
     def begin(self, event: Mapping[str, Any]) -> str:
         """Start an execution; returns its id."""
@@ -39,7 +40,9 @@ class Month:
 
     def result(self, execution_id: str) -> DurableFunctionTestResult:
         """What became of it, once it is over."""
-        return self.runner.wait_for_result(execution_id, timeout=SECONDS)
+        if execution_id not in self._results:
+            self._results[execution_id] = self.runner.wait_for_result(execution_id, timeout=SECONDS)
+        return self._results[execution_id]
 
     def ended(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """The document an execution answers with that must succeed."""

@@ -31,8 +31,8 @@ from trueup import bootstrap
 from trueup.ports.state_bundle import State
 from trueup.settings import settings
 
-LEVELS = ("empty", "connected", "read", "mapped", "proposed", "approved")
-"""Points of the month, each with all before it: both sides read, services mapped, a plan that waits, and its approval."""
+LEVELS = ("empty", "connected", "begun", "read", "mapped", "proposed", "approved")
+"""Points of the month, each with all before it: a run begun, both sides read, services mapped, a plan, its approval."""
 
 PREPARER, APPROVER, ADMIN, VIEWER = (f"{name}@msp.example" for name in ("pat", "alex", "ada", "vic"))
 CALLBACK_ID = base64.b64encode(b'{"arn":"execution","op":"wait"}').decode()
@@ -175,12 +175,14 @@ class Stage:
         body = {"address": self.connectwise.url, "fields": CONNECTWISE_FIELDS}
         self.ok("PUT", "/v1/integrations/connectwise", body)
 
-    def read(self) -> None:
+    def begin(self) -> None:
         run = self.ok("POST", "/v1/runs", role="preparer", person=PREPARER)
-        order = {"run_id": run["id"], "actor": PREPARER}
+        self.facts |= {"run_id": run["id"], "period": run["period"]}
+
+    def read(self) -> None:
+        order = {"run_id": self.facts["run_id"], "actor": PREPARER}
         assert self.call("vendor_sync", order)["done"]
         assert self.call("psa_sync", order)["done"]
-        self.facts |= {"run_id": run["id"], "period": run["period"]}
 
     def match_and_map(self) -> None:
         self.call("auto_matching", {"run_id": self.facts["run_id"]})
@@ -209,6 +211,7 @@ class Stage:
         """Do the step that leads to that level from the one before."""
         steps: dict[str, Callable[[], None]] = {
             "connected": self.connect,
+            "begun": self.begin,
             "read": self.read,
             "mapped": self.match_and_map,
             "proposed": self.propose,

@@ -322,9 +322,9 @@ def exports_mappings(stage: Stage, answer: Reply) -> None:
 CASES = {
     "credential_validation_schedule": Case("proposed", checked_both),
     "credential_validation_one": Case("connected", checked_one),
-    "vendor_sync_run": Case("read", vendor_was_read),
-    "vendor_sync_accept_drop": Case("read", vendor_was_read),
-    "psa_sync_run": Case("read", psa_was_read),
+    "vendor_sync_run": Case("begun", vendor_was_read),
+    "vendor_sync_accept_drop": Case("begun", vendor_was_read),
+    "psa_sync_run": Case("begun", psa_was_read),
     "auto_matching_run": Case("read", names_were_matched),
     "reconciliation_run": Case("mapped", plan_was_proposed),
     "plan_apply_approved": Case("approved", plan_was_applied),

@@ -14,7 +14,11 @@ from zoneinfo import ZoneInfo
 
 from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.config import Duration, WaitForCallbackConfig
-from aws_durable_execution_sdk_python.exceptions import CallbackTimeoutError, DurableOperationError
+from aws_durable_execution_sdk_python.exceptions import (
+    CallbackExternalError,
+    CallbackTimeoutError,
+    DurableOperationError,
+)
 from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
 from trueup.api.events import MonthlyEvent
@@ -184,7 +188,7 @@ class _Month:
         config = WaitForCallbackConfig(timeout=Duration.from_days(APPROVAL_DAYS))
         try:
             text = self._context.wait_for_callback(self._submit, name="wait-for-approval", config=config)
-        except CallbackTimeoutError:
+        except (CallbackTimeoutError, CallbackExternalError):
             trouble = NotApproved(f"nobody approved the plan within {APPROVAL_DAYS} days")
             self._context.step(
                 lambda _: _ended(fail_run(self._run_id, trouble, runs=self._runs, clock=self._clock)),
