@@ -8,7 +8,7 @@ How to use it::
 
 ``state`` is any State bundle (the fake, or ``open_state(...)`` on a running store); ``writes_of`` takes a FakePsa, a
 simulator's World, or the JSON of its state file. Everything else is optional: what is not given is not checked and does
-not appear in ``report.checked``. As a fixture: ``audited`` in tests/conftest.py audits when the test is over.
+not appear in ``report.checked``. As a fixture, ``audited`` of tests/audit_fixture.py audits when the test is over.
 
 Method: only ports are read, and every number is worked out again from the stored pages, never taken from a summary.
 Must not: change anything, or share code with what it judges, but for reading pages and for the comparison itself (I10).
@@ -16,15 +16,12 @@ Must not: change anything, or share code with what it judges, but for reading pa
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
-from local.simulators.world import World
-from tests.fakes.psa import FakePsa
+from tests.simulation.evidence import Evidence, PsaWrite, Report, writes_of
 from trueup.domain.accounts import ServiceCount, ServiceKind, VendorFacts, VendorPage
 from trueup.domain.audit import AuditEvent, first_broken
 from trueup.domain.billing import PsaPage, WriteOutcome
@@ -39,79 +36,12 @@ from trueup.domain.plan import Change, Plan, PlanState
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.runs import RunState, Snapshot, Step
 from trueup.domain.verdicts import Reconciliation
-from trueup.ports.state_bundle import State
 from trueup.usecases.reconciliation import ReconciliationPolicy
+
+__all__ = ["Evidence", "PsaWrite", "Report", "audit", "writes_of"]
 
 PLANS_LISTED = 500
 MAPPING_ACTIONS = ("account ", "accounts ", "service ")
-
-
-@dataclass(frozen=True, slots=True)
-class PsaWrite:
-    """A write that reached the PSA and changed a line: what it had, what was asked for, what it has since."""
-
-    line_id: str
-    before: Decimal
-    asked: Decimal
-    after: Decimal
-
-
-def writes_of(source: FakePsa | World | Mapping[str, Any]) -> tuple[PsaWrite, ...]:
-    """The committed writes of a fake, of a running simulator's world, or of the JSON a simulator keeps."""
-    if isinstance(source, FakePsa):
-        return tuple(PsaWrite(str(one.reference.line_id), one.before, one.asked, one.after) for one in source.writes)
-    records = source.as_json()["writes"] if isinstance(source, World) else source["writes"]
-    return tuple(
-        PsaWrite(str(one["line_id"]), _number(one["before"]), _asked(one["body"]), _number(one["after"]))
-        for one in records
-        if one["committed"]
-    )
-
-
-def _number(value: float) -> Decimal:
-    return Decimal(str(value)).normalize()
-
-
-def _asked(body: str) -> Decimal:
-    (operation,) = json.loads(body)
-    assert (operation["op"], operation["path"]) == ("replace", "quantity"), f"only a quantity may be written: {body}"
-    return Decimal(operation["value"])
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What there is to look at.
-
-    ``policy`` is what the tenant reconciles with (I3, I10). ``texts`` is everything that was printed, logged or
-    exported, ``secrets`` what must not be in it, ``foreign`` words that only another tenant knows. ``is_settled`` says
-    that nobody has changed anything since the last apply and that a run came after it (I5).
-    """
-
-    state: State
-    writes: Sequence[PsaWrite] | None = None
-    policy: ReconciliationPolicy | None = None
-    texts: Sequence[str] = ()
-    secrets: Sequence[str] = ()
-    foreign: Sequence[str] = ()
-    is_settled: bool = False
-
-
-@dataclass(slots=True)
-class Report:
-    """``violations`` name the invariant first; ``checked`` are the invariants that there was evidence for."""
-
-    violations: list[str] = field(default_factory=list)
-    checked: set[str] = field(default_factory=set)
-
-    def require_sound(self) -> None:
-        """Raise AssertionError with every violation."""
-        assert not self.violations, "\n".join(self.violations)
-
-    def check(self, invariant: str, *, holds: bool, otherwise: str) -> None:
-        """Note that the invariant was looked at, and what is wrong when it does not hold."""
-        self.checked.add(invariant)
-        if not holds:
-            self.violations.append(f"{invariant}: {otherwise}")
 
 
 def audit(evidence: Evidence) -> Report:
