@@ -9,44 +9,35 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
 import os
 import shlex
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from local.cli import EXIT_DONE, EXIT_FAILED
-from local.cli.home import HOME_VARIABLE, ROOT, Home, environment_of
+from local.cli.home import HOME_VARIABLE, ROOT, Home
 from local.cli.output import Cell, Column, Output, shown
 from local.cli.parser import parse
 from local.cli.tables import plural, undecided_accounts
-from local.cli.workplace import Workplace, opened
-from local.embedded_store import running_store
-from local.simulator_process import RunningSimulators, running_simulators
+from local.cli.workplace import Workplace
+from local.demo_scene import KEY_VARIABLE, SECRET_VARIABLE, claim, demo_home, scene
+from local.simulator_process import RunningSimulators
 from local.simulators.credentials import (
     CONNECTWISE_CLIENT_ID,
     CONNECTWISE_COMPANY_ID,
-    CONNECTWISE_PRIVATE_KEY,
     CONNECTWISE_PUBLIC_KEY,
     MIMECAST_CLIENT_ID,
-    MIMECAST_CLIENT_SECRET,
     connectwise_headers,
 )
 from trueup.api.views import plan_view
 from trueup.domain.billing import WriteOutcome
-from trueup.domain.errors import Conflict, VendorUnavailable
+from trueup.domain.errors import VendorUnavailable
 from trueup.domain.mapping import MappingState
 from trueup.domain.matching import MatchRule
 from trueup.domain.plan import Change, Plan, PlanState
-
-MARKER = "demo.json"
-WORLD_FOLDER = "world"
-SECRET_VARIABLE, KEY_VARIABLE = "DEMO_MIMECAST_SECRET", "DEMO_CONNECTWISE_KEY"
 
 PRODUCTS = {
     "9702": "MIME-EMAIL-S1",
@@ -78,11 +69,11 @@ class Played:
 def play(folder: Path | None, *, fresh: bool, output: Output) -> int:
     """The whole month. 0 when it ends with nothing left to do and every line reads back as it was written."""
     started_at = time.monotonic()
-    home = _home(folder)
+    home = demo_home(folder)
     with home.writing("trueup demo"):
-        _claim(home, fresh=fresh)
+        claim(home, fresh=fresh)
         stage = output if not output.as_json else Output(as_json=False, out=io.StringIO(), err=io.StringIO())
-        with _scene(home, stage) as (simulators, workplace):
+        with scene(home, stage) as (simulators, workplace):
             played = _Month(workplace, simulators).tell()
         seconds = time.monotonic() - started_at
         _ending(stage, home, played, seconds)
@@ -97,59 +88,6 @@ def play(folder: Path | None, *, fresh: bool, output: Output) -> int:
         }
     )
     return EXIT_FAILED if played.lines_wrong or played.left_to_do else EXIT_DONE
-
-
-def _home(folder: Path | None) -> Home:
-    if folder is not None:
-        return Home(folder.expanduser().absolute())
-    return Home.chosen() if os.environ.get(HOME_VARIABLE) else Home(ROOT / ".local" / "demo")
-
-
-def _claim(home: Home, *, fresh: bool) -> None:
-    """Mark the folder as a demo's. Raises Conflict when it holds anything else's state."""
-    marker = home.path / MARKER
-    own_files = {"writer.lock", "trueup.log"}
-    strangers = [item for item in home.path.iterdir() if item.name not in own_files]
-    if strangers and not marker.exists():
-        raise Conflict(
-            f"{shown(home.path, 200)} is in use and not by a demo",
-            remedy="Name another folder: trueup demo --home FOLDER.",
-        )
-    if fresh and marker.exists():
-        # A store that outlived a killed demo is found and stopped here, before its data is removed.
-        with running_store(home.path):
-            pass
-        for item in sorted(home.path.iterdir()):
-            if item.name in own_files or item == marker:
-                continue
-            if item.is_dir() and not item.is_symlink():
-                shutil.rmtree(item)
-            else:
-                item.unlink()
-    marker.write_text(json.dumps({"purpose": "the state of trueup demo; it may be deleted"}) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _scene(home: Home, stage: Output) -> Iterator[tuple[RunningSimulators, Workplace]]:
-    """The vendors play, the state is open, and calls to this machine are allowed for as long as it lasts."""
-    variables = {
-        HOME_VARIABLE: str(home.path),
-        "TRUEUP_ALLOW_LOOPBACK": "1",
-        SECRET_VARIABLE: MIMECAST_CLIENT_SECRET,
-        KEY_VARIABLE: CONNECTWISE_PRIVATE_KEY,
-    }
-    with (
-        environment_of(variables),
-        running_simulators(home.path / WORLD_FOLDER) as simulators,
-        opened(home, stage) as workplace,
-    ):
-        for integration in workplace.state.integrations.all():
-            if integration.address and "127.0.0.1" not in integration.address:
-                raise Conflict(
-                    f"this state is connected to {integration.address}, which is no simulator",
-                    remedy="Unset AWS_ENDPOINT_URL_DYNAMODB, or play the demo in another folder.",
-                )
-        yield simulators, workplace
 
 
 class _Month:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import threading
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from local.cli import EXIT_DONE
-from local.cli.home import Home
+from local.cli.home import Home, log_to
 from local.cli.output import Output
 from trueup.domain.errors import InputInvalid
+
+_POLL_SECONDS = 0.5
 
 
 def demo(arguments: Namespace, output: Output) -> int:
@@ -24,9 +29,29 @@ def serve(arguments: Namespace, output: Output) -> int:
     """The front door is loaded by name, because it pulls in every function of the template."""
     home = Home.chosen()
     home.prepare()
+    log_to(home)
     front_door = importlib.import_module("local.front_door")
-    code = front_door.serve(home.path, arguments.port)
-    return code if isinstance(code, int) else EXIT_DONE
+    if not output.as_json:
+        front_door.serve(home.path, arguments.port)
+        return EXIT_DONE
+    with _until_stopped() as stopped, front_door.running_system(home.path, arguments.port) as url:
+        output.document({"url": url, "pid": os.getpid()})
+        while not stopped.wait(_POLL_SECONDS):
+            continue
+    return EXIT_DONE
+
+
+@contextmanager
+def _until_stopped() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, for what is meant to run until then: being stopped is no failure."""
+    stopped = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda _number, _frame: stopped.set()) for number in numbers]
+    try:
+        yield stopped
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def simulators(arguments: Namespace, output: Output) -> int:
@@ -43,7 +68,10 @@ def simulators(arguments: Namespace, output: Output) -> int:
     home = Home.chosen()
     home.prepare()
     folder = home.path / "simulators"
-    with running_simulators(folder, world=world, latency_seconds=arguments.latency_seconds) as running:
+    with (
+        _until_stopped() as stopped,
+        running_simulators(folder, world=world, latency_seconds=arguments.latency_seconds) as running,
+    ):
         output.document({"mimecast": running.mimecast, "connectwise": running.connectwise, "pid": running.pid})
         output.line(f"Mimecast is simulated at {running.mimecast}", "bold")
         output.line(f"ConnectWise is simulated at {running.connectwise}", "bold")
@@ -53,11 +81,6 @@ def simulators(arguments: Namespace, output: Output) -> int:
             output.line(f"  {line}")
         output.line()
         output.line("Ctrl-C stops them; the world is kept.")
-        stopped = threading.Event()
-        before = signal.signal(signal.SIGINT, lambda _number, _frame: stopped.set())
-        try:
-            while not stopped.wait(0.5):
-                running.require_alive()
-        finally:
-            signal.signal(signal.SIGINT, before)
+        while not stopped.wait(_POLL_SECONDS):
+            running.require_alive()
     return EXIT_DONE

@@ -201,3 +201,43 @@ def time_of_first_page(there: Machine) -> None:
     while there.connectwise.requests.as_json(entries=False)["total"] < before + 4:
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_an_apply_that_is_killed_in_a_write_is_finished_and_sends_it_once(tmp_path: Path) -> None:
+    with machine(tmp_path / "home", clients=3) as there:
+        plan = until_plan(there)
+        ready = next(change for change in plan["changes"] if change["guard"] is None)
+        line = there.world.additions[int(ready["line_id"])]
+        words = ("plan", "apply", plan["id"], "--checksum", plan["checksum"], "--json")
+        assert there("plan", "approve", plan["id"], "--checksum", plan["checksum"]).code == 0
+        there.connectwise.faults.add("late_reply", method="PATCH", seconds=30)
+        child = start(there, *words)
+        end = time.monotonic() + 30
+        while line.quantity != ready["to"]:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        child.kill()
+        child.communicate()
+        again = there(*words)
+        assert again.code == 0, again.err
+        assert [item["outcome"] for item in again.document["results"]] == ["applied"]
+        assert len(there.world.writes) == 1
+
+
+def test_serve_and_simulators_say_where_they_are_and_end_in_order(tmp_path: Path) -> None:
+    with machine(tmp_path / "home", clients=1) as there:
+        for words, key, path in (
+            (["serve", "--port", "0", "--json"], "url", "/v1/health"),
+            (["simulators", "--world", "2", "--json"], "connectwise", "/_control/state"),
+        ):
+            child = start(there, *words)
+            assert child.stdout is not None
+            lines = []
+            while not lines or lines[-1] != "}\n":
+                lines.append(child.stdout.readline())
+                assert lines[-1], child.stderr.read() if child.stderr else ""
+            told = json.loads("".join(lines))
+            assert requests.get(told[key] + path, timeout=10).status_code == 200
+            child.send_signal(signal.SIGINT)
+            rest, err = child.communicate(timeout=20)
+            assert (child.returncode, rest) == (0, ""), err
