@@ -26,3 +26,10 @@ def stage_at(theater: Theater) -> Iterator[Callable[[str], Stage]]:
     """Sets up a stage at a level of the month; one for a test."""
     with ExitStack() as stack:
         yield lambda level: stack.enter_context(theater.stage(level))
+
+
+@pytest.fixture(scope="module")
+def untouched(theater: Theater) -> Iterator[Stage]:
+    """One stage with a plan that waits, for all tests of a module that change nothing on it."""
+    with theater.stage("proposed") as stage:
+        yield stage

@@ -280,10 +280,7 @@ class Theater:
             "TRUEUP_TABLE": table["TableName"],
             "TRUEUP_VAULT_DIRECTORY": str(vault),
         }
-        for simulator in (self.mimecast, self.connectwise):
-            simulator.world = world
-            simulator.faults.clear()
-            simulator.requests.clear()
+        before = self._set_world(world)
         with environment_of(environment):
             bootstrap.reset()
             stage = Stage(self._functions, self._routes, service)
@@ -292,8 +289,18 @@ class Theater:
                 yield stage
             finally:
                 bootstrap.reset()
+                self._set_world(before)
                 server.stop()
                 self._client.delete_table(TableName=table["TableName"])
+
+    def _set_world(self, world: World) -> World:
+        """Have both vendors serve that world, without a fault; returns the one they served."""
+        before = self.connectwise.world
+        for simulator in (self.mimecast, self.connectwise):
+            simulator.world = world
+            simulator.faults.clear()
+            simulator.requests.clear()
+        return before
 
     def _fill(self, stage: Stage, kept: Kept) -> None:
         table = settings().table

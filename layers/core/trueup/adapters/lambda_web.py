@@ -50,8 +50,13 @@ def problem(error: TrueupError, *, request_id: str) -> dict[str, Any]:
         detail=error.message,
         remedy=error.remedy,
         request_id=request_id,
-        extra={**error.details(), "action": error.action.value},
+        extra={**_details(error), "action": error.action.value},
     )
+
+
+def _details(error: TrueupError) -> dict[str, str]:
+    """The further facts; the status that an outside system answered is not the status of this reply."""
+    return {"vendor_status" if name == "status" else name: value for name, value in error.details().items()}
 
 
 def problem_document(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -34,21 +35,38 @@ def build_portal(logger: Logger) -> APIGatewayHttpResolver:
 
 
 def handle(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one HTTP API event. A body over the limit is refused before anything reads it."""
-    if len(event.get("body") or "") > BODY_BYTES_MAXIMUM:
-        reply = plain_problem(
-            413, "body_too_large", "the body is larger than 5 MB", "Send less at once.", _request_id(event)
-        )
-        answer: dict[str, Any] = {
+    """Answer one HTTP API event. A body that is too large or not text is refused before anything reads it."""
+    reply = _unfit(event)
+    if reply is None:
+        answer = app.resolve(event, context)
+    else:
+        answer = {
             "statusCode": reply.status_code,
             "headers": {"content-type": reply.content_type},
             "body": reply.body,
             "isBase64Encoded": False,
         }
-    else:
-        answer = app.resolve(event, context)
     answer["headers"] = {**answer.get("headers", {}), **SECURITY_HEADERS, "x-request-id": _request_id(event)}
     return answer
+
+
+def _unfit(event: dict[str, Any]) -> Response[str] | None:
+    """Why the body cannot be read at all, if so. API Gateway sends what it does not take for text in base64."""
+    content = (event.get("body") or "").encode(errors="surrogatepass")
+    if event.get("isBase64Encoded"):
+        content = base64.b64decode(content)
+    if len(content) > BODY_BYTES_MAXIMUM:
+        return plain_problem(
+            413, "body_too_large", "the body is larger than 5 MB", "Send less at once.", _request_id(event)
+        )
+    try:
+        content.decode()
+    except UnicodeDecodeError as bad:
+        remedy = "Send JSON or CSV as UTF-8; nothing was changed."
+        return plain_problem(
+            400, "input_invalid", f"the body is not UTF-8 (byte {bad.start})", remedy, _request_id(event)
+        )
+    return None
 
 
 def _add_service_routes(app: APIGatewayHttpResolver) -> None:
