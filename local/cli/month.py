@@ -37,7 +37,7 @@ from trueup.domain.runs import Run, RunState
 from trueup.usecases import integrations as integration_usecases
 from trueup.usecases.month import ReadSide, Systems, read_and_match, reconcile_run
 from trueup.usecases.monthly_run import begin_run, end_run, fail_run
-from trueup.usecases.opening import connected
+from trueup.usecases.opening import connected, open_vendor
 
 RESUMABLE_FOR = timedelta(hours=1)
 """An interrupted run that said nothing for longer is not resumed: what it had read is no longer what is billed."""
@@ -93,7 +93,7 @@ def run(workplace: Workplace, arguments: Namespace) -> int:
     begun: Run | None = None
     try:
         systems = workplace.systems()
-        _require_connected(systems)
+        _require_readable(systems, reading)
         begun = _begin(workplace, systems)
         _read(workplace, begun, systems, reading)
         outcome = reconcile_run(begun, systems, actor=workplace.actor, policy=bootstrap.reconciliation_policy())
@@ -148,10 +148,17 @@ def _incomplete(workplace: Workplace, begun: Run | None, trouble: TrueupError) -
     }
 
 
-def _require_connected(systems: Systems) -> None:
-    """Both sides, before a run is begun: a run that cannot read anything is no run."""
+def _require_readable(systems: Systems, reading: Reading) -> None:
+    """Both sides are connected and the customer file makes sense: a run that cannot read anything is not begun."""
     for side in SIDE_NAMES:
         connected(side, systems.state.integrations)
+    if reading.customer_file is not None:
+        open_vendor(
+            integrations=systems.state.integrations,
+            vault=systems.vault,
+            connections=systems.connections,
+            customer_file=reading.customer_file,
+        )
 
 
 def _begin(workplace: Workplace, systems: Systems) -> Run:
@@ -202,7 +209,7 @@ def _read(workplace: Workplace, begun: Run, systems: Systems, reading: Reading) 
 
 def _sync(workplace: Workplace, reading: Reading) -> tuple[Run, ReadSide]:
     systems = workplace.systems()
-    _require_connected(systems)
+    _require_readable(systems, reading)
     begun = _begin(workplace, systems)
     read = _read(workplace, begun, systems, reading)
     return end_run(begun.id, runs=systems.state.runs, clock=systems.clock), read

@@ -183,7 +183,9 @@ def _add_reading(commands: _Commands) -> None:
 def _add_reading_options(parser: Parser) -> None:
     parser.add_argument("--accept-drop", action="store_true", help="believe a list that is much shorter than last time")
     parser.add_argument(
-        "--customers", metavar="FILE.csv", help="take the accounts from the customer file the Mimecast portal exports"
+        "--customers",
+        metavar="FILE.csv",
+        help="customer file that the Mimecast portal exports: used where the API may not list the accounts",
     )
 
 

@@ -50,6 +50,8 @@ CASES: list[tuple[list[str], int, str]] = [
     (["integrations", "mimecast"], USAGE, "usage"),
     (["sync", "--accept"], USAGE, "usage"),
     (["sync", "--customers", "/no/such/file.csv"], USAGE, "input_invalid"),
+    (["sync", "--customers", "BAD_FILE"], USAGE, "input_invalid"),
+    (["run", "--customers", "BAD_FILE"], USAGE, "input_invalid"),
     (["accounts", "--mapped", "--unmapped"], USAGE, "usage"),
     (["services", "9702"], USAGE, "usage"),
     (["products"], USAGE, "usage"),
