@@ -356,6 +356,6 @@ def _ending(stage: Output, home: Home, played: Played, seconds: float) -> None:
         ("make demo", "the same again: it finds nothing to do"),
         (".venv/bin/trueup demo --fresh", "begin anew"),
     ):
-        stage.line(f"  {command:<32} {purpose}")
-    stage.line(f"  {'unset ' + HOME_VARIABLE:<32} back to your own state; then:")
-    stage.line(f"  {'.venv/bin/trueup connect mimecast':<32} your own accounts")
+        stage.line(f"  {command:<34} {purpose}")
+    stage.line(f"  {'unset ' + HOME_VARIABLE:<34} back to your own state; then:")
+    stage.line(f"  {'.venv/bin/trueup connect mimecast':<34} your own accounts")
