@@ -13,9 +13,10 @@ from tests.usecases.office import PERIOD, PERSON, Office, small_month
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.canonical import sha256
 from trueup.domain.counts import Failed
-from trueup.domain.errors import NotFound, ReadIncomplete, StateUnavailable, VendorUnavailable
+from trueup.domain.errors import NotFound, ReadIncomplete, RunReplaced, StateUnavailable, VendorUnavailable
 from trueup.domain.integrations import Side
 from trueup.domain.plan import PlanState
+from trueup.domain.runs import is_later
 from trueup.domain.verdicts import Verdict
 from trueup.usecases.month import read_and_match, reconcile_run
 from trueup.usecases.reconciliation import Outcome, reconcile_period
@@ -93,6 +94,26 @@ def test_a_read_of_another_run_or_period_is_not_used(month: Office) -> None:
     with pytest.raises(ReadIncomplete):
         reconcile(month, "2026-09-002", period="2026-08")
     assert len(month.state.plan_index.latest()) == 1
+
+
+def test_a_run_whose_reads_were_replaced_is_refused_by_the_name_of_the_newer_run(month: Office) -> None:
+    month.run()
+    month.run()
+    plans_before = month.state.plan_index.latest()
+    with pytest.raises(RunReplaced, match="was read again by run 2026-09-003 since run 2026-09-002") as refused:
+        reconcile(month, "2026-09-002")
+    assert refused.value.newer_run == "2026-09-003"
+    assert month.state.plan_index.latest() == plans_before
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [("2026-09-002", "2026-09-001"), ("2026-10-001", "2026-09-1200"), ("2026-09-1000", "2026-09-999")],
+)
+def test_runs_are_ordered_by_period_and_number(later: str, earlier: str) -> None:
+    assert is_later(later, earlier)
+    assert not is_later(earlier, later)
+    assert not is_later(later, later)
 
 
 def test_reconciling_again_gives_the_same_plan_and_the_same_bytes(month: Office) -> None:

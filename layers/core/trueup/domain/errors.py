@@ -10,7 +10,8 @@ The tree::
     │   ├── ChecksumMismatch      a plan was named with another checksum than it has
     │   ├── PlanNotReady          the plan is not in the state that the action needs
     │   ├── VersionConflict       a stored record changed under the writer
-    │   └── LeaseHeld             somebody else is doing this right now
+    │   ├── LeaseHeld             somebody else is doing this right now
+    │   └── RunReplaced           a newer run has read again what this one had read
     ├── ConfigurationInvalid      a setting, an address or a credential kind is wrong
     │   ├── UnsafeAddress         an outbound address that Trueup will not call
     │   └── NotConnected          the integration was never connected
@@ -145,6 +146,20 @@ class LeaseHeld(Conflict):
 
     def details(self) -> dict[str, str]:
         return {"holder": self.holder}
+
+
+class RunReplaced(Conflict):
+    """``newer_run`` is the run whose reads count now."""
+
+    code = "run_replaced"
+    default_remedy = "Propose a plan on the newer run, once it has read both sides; its id is in the message."
+
+    def __init__(self, message: str, *, newer_run: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.newer_run = newer_run
+
+    def details(self) -> dict[str, str]:
+        return {"newer_run": self.newer_run}
 
 
 class ConfigurationInvalid(TrueupError):

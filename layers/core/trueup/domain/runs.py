@@ -73,6 +73,17 @@ class Run:
         return self.state is RunState.RUNNING
 
 
+def is_later(run_id: str, other_id: str) -> bool:
+    """Whether a run was begun after another one, by their ids: the period, then the number in it."""
+    return _place(run_id) > _place(other_id)
+
+
+def _place(run_id: str) -> tuple[str, int, str]:
+    """Numbers have three digits or more, so a longer one is a larger one."""
+    period, _, number = run_id.rpartition("-")
+    return period, len(number), number
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The header of one complete read of one side. It is written last: a snapshot without a header does not exist.

@@ -8,14 +8,14 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from trueup.domain.audit import Audit
-from trueup.domain.errors import NotFound, ReadIncomplete
+from trueup.domain.errors import NotFound, ReadIncomplete, RunReplaced
 from trueup.domain.facts import psa_facts, vendor_facts
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import IntegrationName, Side
 from trueup.domain.periods import local_day
 from trueup.domain.plan import Plan, PlanState, build_plan
 from trueup.domain.reconcile import Legs, reconcile
-from trueup.domain.runs import Snapshot
+from trueup.domain.runs import Snapshot, is_later
 from trueup.domain.verdicts import Reconciliation
 from trueup.ports.clock import Clock
 from trueup.ports.state import Accounts, Plans, Reconciliations, Services, Snapshots
@@ -53,7 +53,8 @@ def reconcile_period(
     """Compare, store the comparison, propose the plan. Safe to repeat: the same facts give the same plan.
 
     Lines are judged by the day on which the reads began, so that a run over midnight means one day all along. Raises
-    ReadIncomplete when a side has no complete read from this run: a plan is never made on an older one.
+    ReadIncomplete when a side has no complete read from this run: a plan is never made on an older one. Raises
+    RunReplaced when a newer run has read a side since: a plan is not made on what is no longer the newest either.
     """
     vendor_read = _of_this_run(snapshots, Side.VENDOR, period, run_id)
     psa_read = _of_this_run(snapshots, Side.PSA, period, run_id)
@@ -122,7 +123,10 @@ def _not_applied_yet(plan: Plan, plans: Plans) -> Plan:
 
 def _of_this_run(snapshots: Snapshots, side: Side, period: str, run_id: str) -> Snapshot:
     snapshot = snapshots.latest(side)
-    if snapshot is None or snapshot.run_id != run_id or snapshot.period != period:
-        integration = next(name for name in IntegrationName if name.side is side)
-        raise ReadIncomplete(f"the {side.value} was not read in full in run {run_id}", integration=integration)
-    return snapshot
+    if snapshot is not None and snapshot.run_id == run_id and snapshot.period == period:
+        return snapshot
+    if snapshot is not None and is_later(snapshot.run_id, run_id):
+        newer = snapshot.run_id
+        raise RunReplaced(f"the {side.value} was read again by run {newer} since run {run_id}", newer_run=newer)
+    integration = next(name for name in IntegrationName if name.side is side)
+    raise ReadIncomplete(f"the {side.value} was not read in full in run {run_id}", integration=integration)
