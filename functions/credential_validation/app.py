@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from trueup import bootstrap
@@ -16,11 +16,11 @@ from trueup.usecases.credential_validation import validate
 from trueup.usecases.monthly_run import days_overdue
 
 logger = Logger()
-metrics = Metrics()
+metrics = EphemeralMetrics()
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics(capture_cold_start_metric=True)  # type: ignore[untyped-decorator]  # Powertools has no types here.
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     order = ValidateEvent.read(event)
     state, clock = bootstrap.state(), bootstrap.clock()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from trueup import bootstrap
@@ -19,18 +19,20 @@ from trueup.usecases.opening import open_psa
 from trueup.usecases.plan_apply import apply_plan
 
 logger = Logger()
-metrics = Metrics()
+metrics = EphemeralMetrics()
 
 LOOK_AGAIN_SECONDS = 20
 """When somebody else applies right now; what they write is then found to be done."""
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics(capture_cold_start_metric=True)  # type: ignore[untyped-decorator]  # Powertools has no types here.
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     order = ApplyEvent.read(event)
-    logger.append_keys(plan_id=order.plan_id)
     state, clock = bootstrap.state(), bootstrap.clock()
+    run_id = state.plans.get(order.plan_id).run_id
+    logger.append_keys(plan_id=order.plan_id, run_id=run_id)
+    metrics.add_metadata(key="run_id", value=run_id)
     done, wait_seconds = False, 0
     try:
         done = apply_plan(

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from trueup import bootstrap
 from trueup.api.deadlines import stop_at_seconds
 from trueup.api.events import SyncEvent
 from trueup.api.sync_reply import synced
+from trueup.domain.integrations import Side
+from trueup.usecases.opening import connected
 from trueup.usecases.psa_sync import sync_psa
 
 logger = Logger()
-metrics = Metrics()
+metrics = EphemeralMetrics()
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics(capture_cold_start_metric=True)  # type: ignore[untyped-decorator]  # Powertools has no types here.
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     order = SyncEvent.read(event)
-    logger.append_keys(run_id=order.run_id, side="psa")
     state, clock = bootstrap.state(), bootstrap.clock()
+    integration = connected(Side.PSA, state.integrations).name.value
+    logger.append_keys(run_id=order.run_id, integration=integration)
+    metrics.add_dimension(name="integration", value=integration)
+    metrics.add_metadata(key="run_id", value=order.run_id)
     reply = synced(
         order,
         lambda read: sync_psa(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from trueup import bootstrap
@@ -15,14 +15,15 @@ from trueup.usecases.monthly_run import note_plan
 from trueup.usecases.reconciliation import reconcile_period
 
 logger = Logger()
-metrics = Metrics()
+metrics = EphemeralMetrics()
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(capture_cold_start_metric=True)
+@metrics.log_metrics(capture_cold_start_metric=True)  # type: ignore[untyped-decorator]  # Powertools has no types here.
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     order = ReconcileEvent.read(event)
     logger.append_keys(run_id=order.run_id)
+    metrics.add_metadata(key="run_id", value=order.run_id)
     state = bootstrap.state()
     outcome = reconcile_period(
         period=state.runs.get(order.run_id).period,

@@ -94,11 +94,7 @@ def running_system(home: Path, port: int = 0, *, schedules: bool = True) -> Iter
         yield front.url
 
 
-_LOCAL_SETTINGS = {
-    "POWERTOOLS_TRACE_DISABLED": "true",
-    # Metrics share one list in a process; on one machine nobody reads them, and functions run side by side.
-    "POWERTOOLS_METRICS_DISABLED": "true",
-}
+_LOCAL_SETTINGS = {"POWERTOOLS_TRACE_DISABLED": "true"}
 
 
 def chosen_deployment(environment: Mapping[str, str]) -> Deployment:

@@ -17,6 +17,7 @@ __all__ = ["store_endpoint"]
 def theater(store_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theater]:
     made = Theater(store_endpoint, tmp_path_factory.mktemp("stages"))
     with unhurried_vendors(), made.mimecast, made.connectwise:
+        made.load_functions()
         yield made
     assert made.mimecast.internal_errors + made.connectwise.internal_errors == []
 
@@ -33,3 +34,9 @@ def untouched(theater: Theater) -> Iterator[Stage]:
     """One stage with a plan that waits, for all tests of a module that change nothing on it."""
     with theater.stage("proposed") as stage:
         yield stage
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What the functions printed since the last look."""
+    return lambda: capsys.readouterr().out

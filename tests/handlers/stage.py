@@ -9,13 +9,16 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import logging
 import shutil
+import sys
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +33,9 @@ from local.template import FunctionDefinition, local_deployment
 from trueup import bootstrap
 from trueup.ports.state_bundle import State
 from trueup.settings import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
 
 LEVELS = ("empty", "connected", "begun", "read", "mapped", "proposed", "approved")
 """Points of the month, each with all before it: a run begun, both sides read, services mapped, a plan, its approval."""
@@ -101,7 +107,9 @@ class Kept:
 class Stage:
     """The functions, the vendors and the state that a test has to itself."""
 
-    def __init__(self, functions: LocalFunctions, routes: RouteTable, service: LambdaService) -> None:
+    def __init__(
+        self, functions: LocalFunctions, routes: RouteTable, service: LambdaService, client: DynamoDBClient
+    ) -> None:
         self.functions = functions
         self.lambda_service = service
         self.facts: dict[str, Any] = {}
@@ -109,10 +117,15 @@ class Stage:
         self.connectwise: ConnectWiseSimulator
         self.vault: Path
         self._routes = routes
+        self._client = client
 
     @property
     def state(self) -> State:
         return bootstrap.state()
+
+    @property
+    def capabilities(self) -> list[str]:
+        return [definition.capability for definition in self.functions]
 
     @property
     def world(self) -> World:
@@ -166,6 +179,12 @@ class Stage:
         reply = self.http(method, target, body, **options)
         assert reply.status < 300, f"{method} {target}: {reply.status} {reply.text}"
         return reply.json
+
+    def everything_stored(self) -> list[dict[str, Any]]:
+        """Every item of the table as it lies there, its content unpacked."""
+        items = self._client.scan(TableName=settings().table, ConsistentRead=True)["Items"]
+        plain: list[dict[str, Any]] = json.loads(json.dumps(items, default=_content_text))
+        return plain
 
     # The steps of the month.
 
@@ -221,6 +240,21 @@ class Stage:
             steps[level]()
 
 
+class _StandardOutput:
+    """Standard output as it is now; a logger would hold on to the one of the test that was first."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+def _content_text(value: Any) -> str:
+    """Stored content is compressed."""
+    return zlib.decompress(bytes(value)).decode()
+
+
 class Theater:
     """Everything that lasts for the whole session: the store's endpoint, the vendors, the loaded functions."""
 
@@ -242,6 +276,15 @@ class Theater:
         with self._empty_stage(self._copy(kept.world)) as stage:
             self._fill(stage, kept)
             yield stage
+
+    def load_functions(self) -> None:
+        """Load every function, and have its log go to what is standard output at the time."""
+        with self.stage("empty"):
+            for definition in self._definitions:
+                self._functions.handler(definition.capability)
+                for handler in logging.getLogger(definition.capability).handlers:
+                    if isinstance(handler, logging.StreamHandler):
+                        handler.stream = _StandardOutput()
 
     def _at(self, level: str) -> Kept:
         """What there is at that level, played once and kept."""
@@ -283,7 +326,7 @@ class Theater:
         before = self._set_world(world)
         with environment_of(environment):
             bootstrap.reset()
-            stage = Stage(self._functions, self._routes, service)
+            stage = Stage(self._functions, self._routes, service, self._client)
             stage.mimecast, stage.connectwise, stage.vault = self.mimecast, self.connectwise, vault
             try:
                 yield stage

@@ -263,6 +263,10 @@ def lists_rows_to_bill_more(stage: Stage, answer: Reply) -> None:
     for row in rows:
         assert row["verdict"] == "bill_more"
         assert row["counts"]["agreement"]["seats"] > row["counts"]["billed"]["seats"]
+    assert answer.json["run_id"] == stage.facts["run_id"]
+    whole = stage.ok("GET", f"/v1/exports/reconciliation.json?period={stage.facts['period']}")
+    assert answer.json["totals"] == whole["totals"], "the totals are of the period, whatever rows are shown"
+    assert datetime.fromisoformat(answer.json["at"]) <= datetime.now(UTC)
 
 
 def lists_plans(stage: Stage, answer: Reply) -> None:

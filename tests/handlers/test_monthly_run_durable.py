@@ -18,6 +18,9 @@ from trueup.domain.plan import Plan, PlanState
 from trueup.domain.runs import RunState, SideProgress, Step
 from trueup.usecases.monthly_run import end_run, note_progress
 
+# A function that fails has nothing to measure, and says so.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
+
 MONTH_CALLS = ["auto_matching", "plan_apply", "psa_sync", "reconciliation", "vendor_sync"]
 SCHEDULED = {"trigger": "schedule", "scheduled_time": f"{datetime.now(UTC):%Y-%m}-01T00:00:00Z"}
 
