@@ -16,7 +16,7 @@ from trueup.domain.errors import Conflict, InputInvalid, LeaseHeld, NotFound, Ve
 from trueup.domain.integrations import Side
 from trueup.domain.runs import Run, RunState, SideProgress
 from trueup.domain.verdicts import Row, Verdict
-from trueup.ports.state import Page
+from trueup.ports.state import ComparisonSummary, Page
 from trueup.ports.state_bundle import State
 
 HOUR = timedelta(hours=1)
@@ -300,6 +300,19 @@ class TestReconciliations:
             state.reconciliations.get(PERIOD)
         with pytest.raises(NotFound):
             state.reconciliations.page(PERIOD, verdict=None, cursor=None, limit=5)
+        with pytest.raises(NotFound):
+            state.reconciliations.summary(PERIOD)
+
+    def test_its_totals_are_told_without_its_rows(self, subject: StateSubject) -> None:
+        for number in (1, 2):
+            made = reconciliation(tuple(row(place, Verdict.HELD) for place in range(number * 3)))
+            subject.state.reconciliations.save(made, run_id=f"run-{number}", at=NOW + number * HOUR)
+            state = subject.reopen()
+            asked = len(subject.client.calls) if subject.client else 0
+            summary = state.reconciliations.summary(PERIOD)
+            assert summary == ComparisonSummary(f"run-{number}", NOW + number * HOUR, made.totals)
+            if subject.client:
+                assert subject.client.calls[asked:] == ["get_item"]
 
     def test_comes_back_whole(self, subject: StateSubject) -> None:
         made = reconciliation(tuple(row(place, verdict) for place, verdict in enumerate(VERDICTS)))

@@ -22,6 +22,7 @@ from trueup.domain.plan import Plan
 from trueup.domain.runs import Run, Snapshot
 from trueup.domain.verdicts import Reconciliation
 from trueup.ports.clock import Clock
+from trueup.ports.state import ComparisonSummary
 
 
 @dataclass(slots=True)
@@ -88,6 +89,7 @@ class Memory:
     services: dict[str, ServiceEntry] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     comparisons: dict[str, Reconciliation] = field(default_factory=dict)
+    summaries: dict[str, ComparisonSummary] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     current: dict[str, str] = field(default_factory=dict)
     intents: dict[str, set[str]] = field(default_factory=dict)

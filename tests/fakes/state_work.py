@@ -12,7 +12,7 @@ from trueup.domain.errors import Conflict, InputInvalid, LeaseHeld, NotFound, Ve
 from trueup.domain.integrations import Side
 from trueup.domain.runs import Run, RunState
 from trueup.domain.verdicts import Reconciliation, Row, Verdict
-from trueup.ports.state import Page
+from trueup.ports.state import ComparisonSummary, Page
 
 RUN_LEASE_SECONDS = 7200
 CLAIM_SECONDS = 120
@@ -71,12 +71,17 @@ class FakeReconciliations(Store):
     @effect("reconciliations.save")
     def save(self, reconciliation: Reconciliation, *, run_id: str, at: datetime) -> None:
         self._memory.comparisons[reconciliation.period] = reconciliation
+        self._memory.summaries[reconciliation.period] = ComparisonSummary(run_id, at, reconciliation.totals)
 
     def get(self, period: str) -> Reconciliation:
         found = self._memory.comparisons.get(period)
         if found is None:
             raise NotFound(f"period {period} was never compared")
         return found
+
+    def summary(self, period: str) -> ComparisonSummary:
+        self.get(period)
+        return self._memory.summaries[period]
 
     def page(self, period: str, *, verdict: Verdict | None, cursor: str | None, limit: int) -> Page[Row]:
         return cut_rows(self.get(period), verdict=verdict, cursor=cursor, limit=limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,13 +28,14 @@ from tests.store_fixture import TABLE_NAME, RecordingClient
 from trueup.adapters.dynamodb.conditions import CONTENT, at
 from trueup.adapters.dynamodb.contents import PIECE_BYTES, Contents
 from trueup.adapters.dynamodb.keys import Key
-from trueup.adapters.dynamodb.records import ACCOUNT, VENDOR_PAGE
+from trueup.adapters.dynamodb.records import ACCOUNT, VENDOR_PAGE, pack, unpack
 from trueup.adapters.dynamodb.table import ITEM_MAXIMUM_BYTES, DynamoDbTable, item_size
 from trueup.domain.accounts import VendorAccountId
 from trueup.domain.errors import Conflict, RecordTooLarge, StateUnavailable
 from trueup.domain.integrations import Side
 from trueup.domain.mapping import AccountEntry, MappingState
 from trueup.domain.verdicts import Verdict
+from trueup.ports.state import ComparisonSummary
 from trueup.ports.state_bundle import State
 
 KILOBYTE = 1024
@@ -160,6 +162,17 @@ class TestContent:
         table.delete_many([keys[3]])
         with pytest.raises(StateUnavailable):
             list(stored.snapshots.vendor_pages(made))
+
+    def test_totals_of_a_comparison_that_older_code_stored_are_told(self, stored: State, table: DynamoDbTable) -> None:
+        made = reconciliation((row(1, Verdict.HELD),))
+        stored.reconciliations.save(made, run_id="run-1", at=NOW)
+        key = table.keys.comparison(PERIOD)
+        item = table.get(key)
+        assert item is not None
+        plain = json.loads(unpack(item[CONTENT]))
+        assert plain["data"].pop("totals")["rows"] == 1
+        table.put_many([{**item, CONTENT: pack(json.dumps(plain).encode())}])
+        assert stored.reconciliations.summary(PERIOD) == ComparisonSummary("run-1", NOW, made.totals)
 
     def test_a_page_of_the_other_side_is_told(self, stored: State) -> None:
         made = snapshot((stored.snapshots.add_page(Side.VENDOR, vendor_page()),))

@@ -12,7 +12,7 @@ from trueup import bootstrap
 from trueup.api.access import Role
 from trueup.api.replies import allowed, page_view, position, written
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv
-from trueup.api.views import event_view, reconciliation_view, row_view, run_view
+from trueup.api.views import event_view, reconciliation_view, row_view, run_view, time_text, totals_view
 from trueup.domain.errors import InputInvalid
 from trueup.domain.periods import Period
 from trueup.domain.verdicts import Verdict
@@ -56,7 +56,9 @@ def get_run(run_id: Annotated[str, Path(max_length=64)]) -> dict[str, Any]:
     return run_view(bootstrap.state().runs.get(run_id))
 
 
-@router.get("/v1/reconciliation", tags=["reconciliation"], summary="Rows of a period, most pressing first")
+@router.get(
+    "/v1/reconciliation", tags=["reconciliation"], summary="Rows of a period, most pressing first, with its totals"
+)
 def list_rows(
     period: PeriodText = None,
     verdict: Annotated[Verdict | None, Query(description="Only rows with this verdict")] = None,
@@ -66,10 +68,16 @@ def list_rows(
     allowed(router, Role.VIEWER)
     chosen = chosen_period(period)
     name = f"reconciliation {chosen} {verdict or ''}"
-    page = bootstrap.state().reconciliations.page(
-        chosen, verdict=verdict, cursor=position(cursor, list_name=name), limit=limit
-    )
-    return {"period": chosen, **page_view(page, row_view, list_name=name)}
+    reconciliations = bootstrap.state().reconciliations
+    summary = reconciliations.summary(chosen)
+    page = reconciliations.page(chosen, verdict=verdict, cursor=position(cursor, list_name=name), limit=limit)
+    return {
+        "period": chosen,
+        "run_id": summary.run_id,
+        "at": time_text(summary.at),
+        "totals": totals_view(summary.totals),
+        **page_view(page, row_view, list_name=name),
+    }
 
 
 @router.get("/v1/history", tags=["history"], summary="What was decided and done, newest first")

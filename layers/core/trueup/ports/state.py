@@ -20,7 +20,7 @@ from trueup.domain.integrations import Integration, IntegrationName, Side
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
 from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.runs import Run, Snapshot
-from trueup.domain.verdicts import Reconciliation, Row, Verdict
+from trueup.domain.verdicts import Reconciliation, Row, Totals, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,15 @@ class Page[Item]:
 
     items: tuple[Item, ...]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonSummary:
+    """A comparison without its rows: whose reads were compared, when, and what the rows add up to."""
+
+    run_id: str
+    at: datetime
+    totals: Totals
 
 
 class Integrations(Protocol):
@@ -129,6 +138,10 @@ class Reconciliations(Protocol):
 
     def get(self, period: str) -> Reconciliation:
         """The whole comparison. Raises NotFound."""
+        ...
+
+    def summary(self, period: str) -> ComparisonSummary:
+        """What the period's newest comparison adds up to, without reading a row. Raises NotFound."""
         ...
 
     def page(self, period: str, *, verdict: Verdict | None, cursor: str | None, limit: int) -> Page[Row]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from trueup.adapters.dynamodb.conditions import CONTENT, VERSION, ConditionsFailed, Put, Value, at, version_is
@@ -20,7 +20,7 @@ from trueup.adapters.dynamodb.records import COMPARISON, COMPARISON_REST, ROW, C
 from trueup.adapters.dynamodb.table import DynamoDbTable, StoredItem
 from trueup.domain.errors import Conflict, NotFound, StateUnavailable
 from trueup.domain.verdicts import Reconciliation, Row, Verdict
-from trueup.ports.state import Page
+from trueup.ports.state import ComparisonSummary, Page
 
 _ATTEMPTS = 10
 _ROWS_AT_ONCE = 500
@@ -67,6 +67,7 @@ class DynamoDbReconciliations:
                 rows=len(reconciliation.rows),
                 spans=_spans(reconciliation.rows),
                 rest=address,
+                totals=reconciliation.totals,
             )
         )
         # What a crash leaves undeleted here is still named by the header and is deleted by the next comparison.
@@ -88,6 +89,13 @@ class DynamoDbReconciliations:
                     totals=rest.totals,
                 )
         raise StateUnavailable(f"the rows of period {period} are not whole")
+
+    def summary(self, period: str) -> ComparisonSummary:
+        header, _version = self._header(period)
+        totals = header.totals
+        if totals is None:
+            totals = COMPARISON_REST.read(self._contents.get(header.rest)).totals
+        return ComparisonSummary(header.run_id, header.at, totals)
 
     def page(self, period: str, *, verdict: Verdict | None, cursor: str | None, limit: int) -> Page[Row]:
         """Begun on one comparison, a list stays on it; once that one is gone it raises Conflict: begin again."""
@@ -156,14 +164,8 @@ class DynamoDbReconciliations:
 
 
 def _after(fresh: ComparisonHeader, old: ComparisonHeader) -> ComparisonHeader:
-    return ComparisonHeader(
-        period=fresh.period,
-        run_id=fresh.run_id,
-        at=fresh.at,
-        generation=fresh.generation,
-        rows=fresh.rows,
-        spans=fresh.spans,
-        rest=fresh.rest,
+    return replace(
+        fresh,
         previous=old.generation,
         previous_rows=old.rows,
         previous_spans=old.spans,

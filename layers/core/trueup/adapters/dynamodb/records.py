@@ -35,7 +35,8 @@ class ComparisonHeader:
     """Which rows are the comparison of a period.
 
     ``previous`` is the generation before, still there for a reader in the middle of it; ``retired`` are generations to
-    be deleted. ``spans`` says for each verdict where its rows are: (first row, how many).
+    be deleted. ``spans`` says for each verdict where its rows are: (first row, how many). ``totals`` is None in what
+    older code stored, which kept them in the rest alone.
     """
 
     period: str
@@ -49,6 +50,7 @@ class ComparisonHeader:
     previous_rows: int = 0
     previous_spans: dict[str, tuple[tuple[int, int], ...]] | None = None
     retired: tuple[str, ...] = ()
+    totals: Totals | None = None
 
 
 @dataclass(frozen=True, slots=True)
