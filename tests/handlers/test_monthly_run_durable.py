@@ -17,6 +17,7 @@ from trueup.domain.integrations import Side
 from trueup.domain.plan import Plan, PlanState
 from trueup.domain.runs import RunState, SideProgress, Step
 from trueup.usecases.monthly_run import end_run, note_progress
+from trueup.usecases.plan_apply import APPLY_LEASE
 
 # A function that fails has nothing to measure, and says so.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
@@ -189,15 +190,14 @@ def test_a_plan_that_nobody_approves_ends_the_run_without_a_write(stage_at: Call
 
 def test_an_apply_waits_while_another_one_is_at_it(stage_at: Callable[[str], Stage]) -> None:
     stage = stage_at("approved")
-    lease = f"apply-{stage.facts['period']}"
 
     def busy_once(event: Any) -> Any:
         if len(month.calls) == 1:
-            stage.state.leases.acquire(lease, owner="somebody else", seconds=300)
+            stage.state.leases.acquire(APPLY_LEASE, owner="somebody else", seconds=300)
             answer = stage.call("plan_apply", event)
             assert answer["done"] is False
             assert answer["wait_seconds"] > 0
-            stage.state.leases.release(lease, owner="somebody else")
+            stage.state.leases.release(APPLY_LEASE, owner="somebody else")
             return answer
         return stage.call("plan_apply", event)
 
@@ -218,7 +218,7 @@ def test_an_execution_goes_on_at_once_with_an_apply_of_its_own_that_was_cut_off(
         "actor": APPROVER,
         "owner": "execution one",
     }
-    stage.state.leases.acquire(f"apply-{stage.facts['period']}", owner="execution one", seconds=300)
+    stage.state.leases.acquire(APPLY_LEASE, owner="execution one", seconds=300)
     assert stage.call("plan_apply", order)["done"]
 
 

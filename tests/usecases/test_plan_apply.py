@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from tests.fakes.psa import WriteFault
 from tests.usecases.office import APPROVER, PERIOD, Office
-from trueup.domain.audit import first_broken
-from trueup.domain.billing import AgreementId, LineId, WriteOutcome
+from trueup.domain.audit import Audit, first_broken
+from trueup.domain.billing import AgreementId, LineId, WriteOutcome, WriteResult
 from trueup.domain.errors import (
     ChecksumMismatch,
     CredentialRejected,
@@ -22,7 +23,7 @@ from trueup.domain.errors import (
     VendorUnavailable,
 )
 from trueup.domain.plan import Plan, PlanState
-from trueup.usecases.plan_apply import LEASE_SECONDS, apply_plan
+from trueup.usecases.plan_apply import APPLY_LEASE, LEASE_SECONDS, apply_plan
 
 APPLIED, ALREADY, CONFLICT, REJECTED, UNKNOWN = (
     WriteOutcome.APPLIED,
@@ -320,7 +321,7 @@ def test_out_of_time_the_rest_waits_for_the_next_call(month: Office, plan: Plan)
 
 
 def test_two_at_once_are_refused_by_the_lease_and_the_holder_is_named(month: Office, plan: Plan) -> None:
-    month.state.leases.acquire(f"apply-{PERIOD}", owner="first", seconds=LEASE_SECONDS)
+    month.state.leases.acquire(APPLY_LEASE, owner="first", seconds=LEASE_SECONDS)
     with pytest.raises(LeaseHeld) as caught:
         month.apply(plan, owner="second")
     assert caught.value.holder == "first"
@@ -329,7 +330,7 @@ def test_two_at_once_are_refused_by_the_lease_and_the_holder_is_named(month: Off
 
 @pytest.mark.fault("A3")
 def test_A3_the_lease_of_a_killed_apply_runs_out(month: Office, plan: Plan) -> None:
-    month.state.leases.acquire(f"apply-{PERIOD}", owner="killed", seconds=LEASE_SECONDS)
+    month.state.leases.acquire(APPLY_LEASE, owner="killed", seconds=LEASE_SECONDS)
     month.clock.advance(LEASE_SECONDS - 1)
     with pytest.raises(LeaseHeld):
         month.apply(plan, owner="second")
@@ -342,14 +343,14 @@ def test_the_lease_is_given_back_at_the_end_and_after_trouble(month: Office, pla
     with pytest.raises(CredentialRejected):
         month.apply(plan, owner="first")
     assert month.apply(plan, owner="second").is_done
-    month.state.leases.acquire(f"apply-{PERIOD}", owner="third", seconds=1)
+    month.state.leases.acquire(APPLY_LEASE, owner="third", seconds=1)
 
 
 @pytest.mark.fault("A5")
 def test_A5_an_apply_that_lost_its_lease_on_the_way_stops_before_the_next_write(month: Office, plan: Plan) -> None:
     def take_over(*_: object) -> None:
         month.clock.advance(LEASE_SECONDS + 1)
-        month.state.leases.acquire(f"apply-{PERIOD}", owner="second", seconds=LEASE_SECONDS)
+        month.state.leases.acquire(APPLY_LEASE, owner="second", seconds=LEASE_SECONDS)
 
     with pytest.raises(LeaseHeld):
         apply_plan(
@@ -402,3 +403,68 @@ def test_a_plan_superseded_between_two_changes_stops(month: Office, plan: Plan) 
         month.apply(plan)
     assert len(month.psa.writes) == 1
     assert month.state.plans.get(plan.id).state is PlanState.SUPERSEDED
+
+
+def test_a_plan_superseded_while_a_change_is_written_keeps_that_result_and_writes_no_other(
+    month: Office, plan: Plan
+) -> None:
+    real = month.psa.set_quantity
+
+    def set_quantity(*arguments: object, **named: object) -> WriteResult:
+        written = real(*arguments, **named)  # type: ignore[arg-type]
+        month.psa.set_quantity = real  # type: ignore[method-assign]
+        month.vendor.sets("V1", 40)
+        month.run()
+        return written
+
+    month.psa.set_quantity = set_quantity  # type: ignore[method-assign]
+    with pytest.raises(PlanNotReady, match="replaced by a newer one"):
+        month.apply(plan)
+    assert len(month.psa.writes) == 1
+    stored = month.state.plans.get(plan.id)
+    assert stored.state is PlanState.SUPERSEDED
+    assert list(outcomes(stored).values()) == [APPLIED]
+
+
+# The turn of a month.
+
+
+def test_last_months_plan_may_be_applied_until_this_month_has_one(month: Office, plan: Plan) -> None:
+    assert month.apply(plan, period_now="2026-10").is_done
+    assert len(month.psa.writes) == 2
+
+
+def test_last_months_plan_is_not_written_once_this_month_has_one(month: Office, plan: Plan) -> None:
+    newer = replace(plan, id="plan-2026-10-newer", period="2026-10", state=PlanState.PROPOSED, version=0)
+    month.state.plans.propose(newer, Audit(at=month.clock.now(), actor=APPROVER, action="plan proposed", subject="x"))
+    with pytest.raises(PlanNotReady, match="plan-2026-10-newer"):
+        month.apply(plan, period_now="2026-10")
+    assert month.psa.calls["set_quantity"] == 0
+    assert month.apply(plan).is_done, "the month itself is not over before its end"
+
+
+def test_plans_of_two_months_are_not_applied_at_the_same_time(month: Office, plan: Plan) -> None:
+    newer = replace(plan, id="plan-2026-10-newer", period="2026-10", state=PlanState.PROPOSED, version=0)
+    audit = Audit(at=month.clock.now(), actor=APPROVER, action="plan proposed", subject="x")
+    approved = month.approve(month.state.plans.propose(newer, audit))
+    refused = []
+
+    def apply_the_other(*_: object) -> None:
+        with pytest.raises(LeaseHeld) as caught:
+            month.apply(approved, owner="second", period_now="2026-10")
+        refused.append(caught.value.holder)
+
+    apply_plan(
+        plan.id,
+        checksum=plan.checksum,
+        actor=APPROVER,
+        owner="first",
+        period_now=PERIOD,
+        psa=month.psa,
+        plans=month.state.plans,
+        plan_index=month.state.plan_index,
+        leases=month.state.leases,
+        clock=month.clock,
+        on_result=apply_the_other,
+    )
+    assert refused == ["first", "first"]

@@ -16,13 +16,16 @@ from trueup.domain.billing import WriteOutcome, WriteResult
 from trueup.domain.canonical import decimal_text
 from trueup.domain.errors import CredentialRejected, PlanNotReady, RateLimited, ResourceAbsent, VendorTrouble
 from trueup.domain.periods import Period
-from trueup.domain.plan import Change, ChangeResult, Plan, require_fresh
+from trueup.domain.plan import Change, ChangeResult, Plan, PlanState, require_fresh
 from trueup.ports.clock import Clock
 from trueup.ports.psa import PsaBilling
 from trueup.ports.state import Leases, PlanIndex, Plans
 
 LEASE_SECONDS = 300
 """How long a killed apply keeps others out; a live one renews it with every change."""
+
+APPLY_LEASE = "apply"
+"""One for all plans: at the turn of a month plans of two periods may hold changes of the same line."""
 
 OnResult = Callable[[Change, ChangeResult], None]
 
@@ -53,14 +56,14 @@ def apply_plan(
     """Apply the approved changes that have no final result yet. Calling it again goes on and repeats nothing.
 
     ``owner`` names this very execution: two at once are refused. Raises ChecksumMismatch, PlanNotReady, LeaseHeld, and
-    RateLimited or CredentialRejected when the PSA lets nothing through; what was recorded before stays.
+    RateLimited or CredentialRejected when the PSA lets nothing through; what was recorded before stays. A plan that is
+    replaced by a newer one meanwhile stops before its next change: what it says is no longer what is true.
     """
     plan = plans.get(plan_id)
     plan.require_approved(checksum)
     require_fresh(plan, clock.now())
     _require_open(plan, period_now)
-    lease = f"apply-{plan.period}"
-    leases.acquire(lease, owner=owner, seconds=LEASE_SECONDS)
+    leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
     try:
         # Whoever held the lease before may have got further than what was read above.
         plan = plans.get(plan_id)
@@ -71,13 +74,14 @@ def apply_plan(
                 continue
             if stop_at_seconds is not None and clock.monotonic_seconds() >= stop_at_seconds:
                 return Applied(plan, is_done=False)
-            leases.acquire(lease, owner=owner, seconds=LEASE_SECONDS)
+            leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
+            _require_still_wanted(plan, checksum, period_now, plan_index)
             plan = _apply_change(plan, change, change.id in intended, actor, psa, plans, clock)
             result = plan.result(change.id)
             if on_result is not None and result is not None:
                 on_result(change, result)
     finally:
-        leases.release(lease, owner=owner)
+        leases.release(APPLY_LEASE, owner=owner)
     return Applied(plan, is_done=True)
 
 
@@ -86,6 +90,24 @@ def _require_open(plan: Plan, period_now: str) -> None:
     if Period.parse(period_now) > Period.parse(plan.period).next():
         raise PlanNotReady(
             f"plan {plan.id} is of {plan.period} and it is {period_now} now", remedy="Run this month and use its plan."
+        )
+
+
+def _require_still_wanted(plan: Plan, checksum: str, period_now: str, plan_index: PlanIndex) -> None:
+    """Raises PlanNotReady when a newer plan has taken this one's place since the last change was recorded.
+
+    Recording a result reads a plan that moved again, so that what was sent is kept; nothing more may be sent then. Once
+    this month has a plan, last month's is not written any more either: it was made on older reads of the same lines.
+    """
+    if plan.state is PlanState.SUPERSEDED or plan.approved_checksum != checksum:
+        plan.require_approved(checksum)
+    if Period.parse(plan.period) >= Period.parse(period_now):
+        return
+    newer = plan_index.current(period_now)
+    if newer is not None:
+        raise PlanNotReady(
+            f"plan {plan.id} is of {plan.period}, and plan {newer.id} of {period_now} was made on newer reads",
+            remedy="Look at the newest plan instead.",
         )
 
 
