@@ -36,7 +36,7 @@ from trueup.domain.plan import Plan, PlanState
 from trueup.domain.runs import Run, RunState
 from trueup.usecases import integrations as integration_usecases
 from trueup.usecases.month import ReadSide, Systems, read_and_match, reconcile_run
-from trueup.usecases.monthly_run import begin_run, end_run, fail_run
+from trueup.usecases.monthly_run import begin_run, end_run, fail_run, note_drop_accepted
 from trueup.usecases.opening import connected, open_vendor
 
 RESUMABLE_FOR = timedelta(hours=1)
@@ -94,7 +94,7 @@ def run(workplace: Workplace, arguments: Namespace) -> int:
     try:
         systems = workplace.systems()
         _require_readable(systems, reading)
-        begun = _begin(workplace, systems)
+        begun = _begin(workplace, systems, reading)
         _read(workplace, begun, systems, reading)
         outcome = reconcile_run(begun, systems, actor=workplace.actor, policy=bootstrap.reconciliation_policy())
     except TrueupError as trouble:
@@ -161,11 +161,11 @@ def _require_readable(systems: Systems, reading: Reading) -> None:
         )
 
 
-def _begin(workplace: Workplace, systems: Systems) -> Run:
+def _begin(workplace: Workplace, systems: Systems, reading: Reading) -> Run:
     """A new run, or the one that was interrupted. The caller holds the lock, so a run that is open has nobody left."""
     begun = next((earlier for earlier in systems.state.runs.latest(20) if earlier.holds_place), None)
     if begun is None:
-        return _begin_run(workplace, systems)
+        return _begin_run(workplace, systems, reading)
     now = workplace.clock.now()
     if workplace.home.is_served:
         raise LeaseHeld(
@@ -174,6 +174,8 @@ def _begin(workplace: Workplace, systems: Systems) -> Run:
         )  # fmt: skip
     if begun.period == workplace.period and now - begun.updated_at <= RESUMABLE_FOR and not begun.callback_id:
         workplace.output.note(f"Run {begun.id} was interrupted; going on from where it stopped.")
+        if reading.accept_drop and not begun.accept_drop:
+            return note_drop_accepted(begun.id, actor=workplace.actor, runs=systems.state.runs, clock=systems.clock)
         return begun
     fail_run(
         begun.id,
@@ -181,15 +183,16 @@ def _begin(workplace: Workplace, systems: Systems) -> Run:
         runs=systems.state.runs,
         clock=systems.clock,
     )
-    return _begin_run(workplace, systems)
+    return _begin_run(workplace, systems, reading)
 
 
-def _begin_run(workplace: Workplace, systems: Systems) -> Run:
+def _begin_run(workplace: Workplace, systems: Systems, reading: Reading) -> Run:
     return begin_run(
         actor=workplace.actor,
         time_zone=workplace.settings.time_zone,
         runs=systems.state.runs,
         clock=systems.clock,
+        accept_drop=reading.accept_drop,
     )
 
 
@@ -200,7 +203,6 @@ def _read(workplace: Workplace, begun: Run, systems: Systems, reading: Reading) 
                 begun,
                 systems,
                 actor=workplace.actor,
-                accept_drop=reading.accept_drop,
                 customer_file=reading.customer_file,
                 on_progress=progress,
             )
@@ -210,7 +212,7 @@ def _read(workplace: Workplace, begun: Run, systems: Systems, reading: Reading) 
 def _sync(workplace: Workplace, reading: Reading) -> tuple[Run, ReadSide]:
     systems = workplace.systems()
     _require_readable(systems, reading)
-    begun = _begin(workplace, systems)
+    begun = _begin(workplace, systems, reading)
     read = _read(workplace, begun, systems, reading)
     return end_run(begun.id, runs=systems.state.runs, clock=systems.clock), read
 

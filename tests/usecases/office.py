@@ -188,8 +188,10 @@ class Office:
 
     # What the month does.
 
-    def begin(self) -> Run:
-        return begin_run(actor=PERSON, time_zone=TIME_ZONE, runs=self.state.runs, clock=self.clock)
+    def begin(self, *, accept_drop: bool = False) -> Run:
+        return begin_run(
+            actor=PERSON, time_zone=TIME_ZONE, runs=self.state.runs, clock=self.clock, accept_drop=accept_drop
+        )
 
     def order(self, run_id: str, **more: object) -> ReadOrder:
         return ReadOrder(PERIOD, run_id, PERSON, **more)  # type: ignore[arg-type]
@@ -226,8 +228,8 @@ class Office:
 
     def sync(self, *, accept_drop: bool = False) -> ReadSide:
         """A run that only reads and matches, as `trueup sync` does."""
-        run = self.begin()
-        side = read_and_match(run, self.systems, actor=PERSON, accept_drop=accept_drop)
+        run = self.begin(accept_drop=accept_drop)
+        side = read_and_match(run, self.systems, actor=PERSON)
         end_run(run.id, runs=self.state.runs, clock=self.clock)
         return side
 

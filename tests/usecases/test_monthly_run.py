@@ -10,15 +10,17 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.state import FakeState, fake_state
-from trueup.domain.errors import VendorUnavailable, VersionConflict
+from trueup.domain.errors import LeaseHeld, VendorUnavailable, VersionConflict
 from trueup.domain.integrations import Side
 from trueup.domain.runs import Run, RunState, SideProgress, Step
 from trueup.usecases.monthly_run import (
+    DROP_ACCEPTED,
     SCHEDULE,
     begin_run,
     days_overdue,
     end_run,
     fail_run,
+    note_drop_accepted,
     note_progress,
     note_step,
     note_waiting,
@@ -36,13 +38,14 @@ class Desk:
         self.state: FakeState = fake_state(self.clock)
         self.time_zone = time_zone
 
-    def begin(self, scheduled_for: datetime | None = None) -> Run:
+    def begin(self, scheduled_for: datetime | None = None, *, accept_drop: bool = False) -> Run:
         return begin_run(
             actor="dana",
             time_zone=self.time_zone,
             runs=self.state.runs,
             clock=self.clock,
             scheduled_for=scheduled_for,
+            accept_drop=accept_drop,
         )
 
     def end(self, run: Run) -> Run:
@@ -72,6 +75,32 @@ def test_a_run_begins_with_both_sides_unread(desk: Desk) -> None:
     assert run.sides == (SideProgress(Side.VENDOR), SideProgress(Side.PSA))
     assert run.started_by == "dana"
     assert desk.actions() == ["run started"]
+
+
+def test_the_word_that_a_shorter_list_is_right_is_kept_with_the_run_and_in_the_history(desk: Desk) -> None:
+    run = desk.begin(accept_drop=True)
+    assert desk.state.runs.get(run.id).accept_drop
+    assert [event.audit.why for event in desk.state.history.all()] == [DROP_ACCEPTED]
+    assert desk.begin(accept_drop=True).id == run.id
+    assert desk.begin().id == run.id
+    desk.end(run)
+    assert not desk.begin().accept_drop, "it is said for one run and no other"
+
+
+def test_a_run_that_was_begun_without_that_word_is_not_taken_for_one_that_has_it(desk: Desk) -> None:
+    run = desk.begin()
+    with pytest.raises(LeaseHeld) as refused:
+        desk.begin(accept_drop=True)
+    assert refused.value.holder == run.id
+    assert desk.state.runs.get(run.id) == run
+
+
+def test_a_person_may_give_the_word_to_a_run_that_is_taken_up_again(desk: Desk) -> None:
+    run = desk.begin()
+    noted = note_drop_accepted(run.id, actor="sam", runs=desk.state.runs, clock=desk.clock)
+    assert noted.accept_drop
+    audit = list(desk.state.history.all())[-1].audit
+    assert (audit.actor, audit.subject, audit.why) == ("sam", run.id, DROP_ACCEPTED)
 
 
 @pytest.mark.fault("A4")

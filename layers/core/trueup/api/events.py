@@ -36,7 +36,10 @@ class ValidateEvent(Event):
 
 
 class SyncEvent(Event):
-    """Read one side for a run; call again while ``done`` is false."""
+    """Read one side for a run; call again while ``done`` is false.
+
+    ``accept_drop`` adds a person's word for this call; the run may hold it as well.
+    """
 
     run_id: RunId
     actor: Actor

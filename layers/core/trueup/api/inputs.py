@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, model_validator
 
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
@@ -69,6 +69,12 @@ class ReleaseBody(Body):
 
 class ChecksumBody(Body):
     checksum: Checksum
+
+
+class RunBody(Body):
+    """``accept_drop``: believe a list that is much shorter than last time. False when left out, and so is the body."""
+
+    accept_drop: StrictBool = False
 
 
 class RunReference(Body):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from trueup import bootstrap
 from trueup.api.access import Role
+from trueup.api.inputs import RunBody
 from trueup.api.replies import allowed, page_view, position, written
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv
 from trueup.api.views import event_view, reconciliation_view, row_view, run_view, time_text, totals_view
@@ -32,12 +33,17 @@ def chosen_period(text: str | None) -> str:
 
 
 @router.post("/v1/runs", tags=["runs"], summary="Start a run, or learn which one runs already")
-def start_run() -> Response[str]:
+def start_run(body: Annotated[RunBody | None, Body()] = None) -> Response[str]:
     caller = allowed(router, Role.PREPARER)
 
     def write() -> dict[str, Any]:
-        runs = bootstrap.state().runs
-        run = begin_run(actor=caller.name, time_zone=settings().time_zone, runs=runs, clock=bootstrap.clock())
+        run = begin_run(
+            actor=caller.name,
+            time_zone=settings().time_zone,
+            runs=bootstrap.state().runs,
+            clock=bootstrap.clock(),
+            accept_drop=body is not None and body.accept_drop,
+        )
         bootstrap.workflow().start(run.id)
         return run_view(run)
 

@@ -24,12 +24,13 @@ def synced(
 ) -> dict[str, Any]:
     """Read on and say how far it is. A request to wait is an answer, not an error: waiting here would cost money."""
     seen: list[SideProgress] = []
+    run = runs.get(event.run_id)
     order = ReadOrder(
-        period=runs.get(event.run_id).period,
+        period=run.period,
         run_id=event.run_id,
         actor=event.actor,
         stop_at_seconds=stop_at_seconds,
-        accept_drop=event.accept_drop,
+        accept_drop=event.accept_drop or run.accept_drop,
         on_progress=seen.append,
     )
     wait_seconds = 0.0

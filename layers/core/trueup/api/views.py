@@ -344,6 +344,7 @@ def run_view(run: Run) -> View:
             }
             for side in run.sides
         ],
+        "accept_drop": run.accept_drop,
         "plan_id": run.plan_id or None,
         "plan_checksum": run.plan_checksum or None,
         "problem": None

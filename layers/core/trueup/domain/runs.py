@@ -43,7 +43,8 @@ class SideProgress:
 class Run:
     """``id`` is made of the period and a number, so that a duplicate trigger names the same run.
 
-    ``callback_id`` is how a run that waits for a person is told to go on; empty when nothing waits.
+    ``callback_id`` is how a run that waits for a person is told to go on; empty when nothing waits. ``accept_drop`` is
+    the word of who started it that a much shorter list than last time is right.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Run:
     problem: str = ""
     remedy: str = ""
     ended_at: datetime | None = None
+    accept_drop: bool = False
     version: int = 0
 
     @property

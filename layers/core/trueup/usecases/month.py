@@ -51,7 +51,6 @@ def read_and_match(
     systems: Systems,
     *,
     actor: str,
-    accept_drop: bool = False,
     customer_file: bytes | None = None,
     on_progress: Progress | None = None,
 ) -> ReadSide:
@@ -64,7 +63,7 @@ def read_and_match(
         period=run.period,
         run_id=run.id,
         actor=actor,
-        accept_drop=accept_drop,
+        accept_drop=run.accept_drop,
         on_progress=noting.note,
         customer_file=customer_file,
     )

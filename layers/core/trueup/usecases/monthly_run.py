@@ -27,13 +27,23 @@ NOTE_ATTEMPTS = 10
 """How often a note is tried against the other side's; two sides cannot collide this often in a row."""
 
 
+DROP_ACCEPTED = "a much shorter list than last time is accepted"
+
+
 def begin_run(
-    *, actor: str, time_zone: ZoneInfo, runs: Runs, clock: Clock, scheduled_for: datetime | None = None
+    *,
+    actor: str,
+    time_zone: ZoneInfo,
+    runs: Runs,
+    clock: Clock,
+    scheduled_for: datetime | None = None,
+    accept_drop: bool = False,
 ) -> Run:
     """Start a run, or return the one that is not over yet: a duplicate or late trigger never makes a second one.
 
     ``scheduled_for`` is the time a schedule meant; the period is pinned to it, and a schedule that fires again for a
-    period that has had its scheduled run returns that run, whatever became of it.
+    period that has had its scheduled run returns that run, whatever became of it. ``accept_drop`` is a person's word
+    that a much shorter list is right. Raises LeaseHeld when a run without that word is not over yet.
     """
     now = clock.now()
     period = Period.at(scheduled_for or now, time_zone)
@@ -51,11 +61,20 @@ def begin_run(
         started_by=SCHEDULE if scheduled_for is not None else actor,
         updated_at=now,
         sides=(SideProgress(Side.VENDOR), SideProgress(Side.PSA)),
+        accept_drop=accept_drop,
     )
+    why = DROP_ACCEPTED if accept_drop else ""
     try:
-        return runs.start(run, Audit(at=now, actor=run.started_by, action="run started", subject=run.id, run_id=run.id))
+        return runs.start(run, Audit(now, run.started_by, "run started", run.id, why=why, run_id=run.id))
     except LeaseHeld as held:
-        return runs.get(held.holder)
+        holder = runs.get(held.holder)
+        if accept_drop and not holder.accept_drop:
+            raise LeaseHeld(
+                f"run {holder.id} is not over, and it does not accept a shorter list",
+                holder=holder.id,
+                remedy="Wait until it is over, then start a run that accepts it.",
+            ) from held
+        return holder
 
 
 def _number_after(earlier: list[Run]) -> int:
@@ -76,6 +95,13 @@ def note_progress(run_id: str, progress: SideProgress, *, runs: Runs, clock: Clo
 def note_step(run_id: str, step: Step, *, runs: Runs, clock: Clock) -> Run:
     """Record which step begins; a run that waited for a person runs again."""
     return _change(run_id, lambda run: replace(run, step=step, state=RunState.RUNNING, updated_at=clock.now()), runs)
+
+
+def note_drop_accepted(run_id: str, *, actor: str, runs: Runs, clock: Clock) -> Run:
+    """Record a person's word, for a run that was begun without it, that a much shorter list is right."""
+    now = clock.now()
+    audit = Audit(now, actor, "run changed", run_id, why=DROP_ACCEPTED, run_id=run_id)
+    return _change(run_id, lambda run: replace(run, accept_drop=True, updated_at=now), runs, audit)
 
 
 def note_plan(run_id: str, plan: Plan, *, runs: Runs, clock: Clock) -> Run:
@@ -102,7 +128,7 @@ def note_waiting(run_id: str, callback_id: str, *, runs: Runs, clock: Clock) -> 
     return _change(run_id, lambda run: replace(run, callback_id=callback_id, updated_at=clock.now()), runs)
 
 
-def _change(run_id: str, change: Callable[[Run], Run], runs: Runs) -> Run:
+def _change(run_id: str, change: Callable[[Run], Run], runs: Runs, audit: Audit | None = None) -> Run:
     """Store the changed run, reading it again when another step of the same run stored it meanwhile.
 
     Raises VersionConflict when the others do not stop.
@@ -112,7 +138,7 @@ def _change(run_id: str, change: Callable[[Run], Run], runs: Runs) -> Run:
         if run.is_over:
             return run
         try:
-            return runs.save(change(run), None)
+            return runs.save(change(run), audit)
         except VersionConflict:
             if attempt == NOTE_ATTEMPTS - 1:
                 raise
