@@ -70,6 +70,7 @@ def running_system(home: Path, port: int = 0, *, schedules: bool = True) -> Iter
         bootstrap.reset()
         stack.callback(bootstrap.reset)
         executions = Executions(home / "executions.sqlite", functions, durable)
+        stack.callback(executions.stop)
         lambda_api = LambdaApi(functions, executions, durable.capability)
         lambda_server = LocalServer(0, lambda_api.answer)
         stack.callback(lambda_server.stop)
@@ -81,7 +82,6 @@ def running_system(home: Path, port: int = 0, *, schedules: bool = True) -> Iter
         stack.callback(front.stop)
         lambda_server.start()
         resumed = executions.start()
-        stack.callback(executions.stop)
         front.start()
         if resumed:
             logger.warning("%d executions go on where the last process left them", resumed)
