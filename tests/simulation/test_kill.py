@@ -1,0 +1,77 @@
+"""kill -9 of the local system at fifty random moments of a month: nothing acknowledged is lost, nothing applied twice.
+
+Method: the real command and the real store as processes of their own, both killed without warning; the vendors live on
+in this process and record every write. After each kill everything that was ever acknowledged is looked for in the store
+that is started again, and the auditor looks at the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from local.embedded_store import ENDPOINT_VARIABLE, is_durable
+from tests.local.command_line import machine
+from tests.simulation.auditor import writes_of
+from tests.simulation.killing import KilledMonth
+
+KILLS = 50
+KILLS_IN_A_ROW_MAXIMUM = 6
+CLIENTS = 6
+SEED = 20261122
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(os.environ.get(ENDPOINT_VARIABLE)), reason="the store to be killed must be its own"),
+    pytest.mark.skipif(not is_durable(), reason="without dynoxide the local store does not promise to survive a kill"),
+]
+
+
+@pytest.mark.fault("A1")
+def test_A1_killed_at_fifty_random_moments(tmp_path: Path) -> None:
+    with machine(tmp_path / "home", clients=CLIENTS) as there:
+        month = KilledMonth(there, random.Random(SEED))
+        in_a_row = 0
+        while month.kills < KILLS:
+            words = month.next_command(month.look())
+            if month.is_settled:
+                month.customers_grow(3)
+                words = ["run"]
+            if in_a_row < KILLS_IN_A_ROW_MAXIMUM and month.rng.random() < 0.88:
+                in_a_row += month.kill(words)
+            else:
+                month.carry_out(words)
+                in_a_row = 0
+        finish(month)
+        report_of_the_end(month)
+
+
+def finish(month: KilledMonth) -> None:
+    """Without any more kills, until nothing is left to do."""
+    for _ in range(20):
+        words = month.next_command(month.look())
+        if month.is_settled:
+            return
+        month.carry_out(words)
+    raise AssertionError("the month does not end")
+
+
+def report_of_the_end(month: KilledMonth) -> None:
+    """What the world and the store say when all is over."""
+    world = month.there.world
+    last = month.carry_out(["run"])
+    assert (last.code, last.document["plan"]["changes"]) == (0, [])
+    assert {row["verdict"] for row in last.document["rows"]} == {"in_line"}
+    month.look(is_settled=True)
+    assert month.report.checked >= {"I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10"} - {"I3"}
+    writes = writes_of(world)
+    assert writes, "lines were written"
+    for write in writes:
+        assert Decimal(str(world.additions[int(write.line_id)].quantity)) >= write.asked
+    assert month.kills >= KILLS
+    assert {"run", "plan apply", "plan approve"} <= set(month.killed_commands), month.killed_commands
+    print(f"{month.kills} kills: {dict(month.killed_commands)}; {len(writes)} writes; {len(month.facts)} facts held")
