@@ -205,15 +205,26 @@ def test_T5_a_read_that_times_out_is_asked_again_in_the_same_words() -> None:
         pytest.param(then_close(reply(200, b'{"a":1}', length=99)), id="cut body"),
     ],
 )
-def test_T6_a_write_with_an_open_outcome_is_never_sent_again(answer: Answer) -> None:
+@pytest.mark.parametrize("rule", [RetryRule.UNSENT_ONLY, RetryRule.ONCE])
+def test_T6_a_write_with_an_open_outcome_is_never_sent_again(answer: Answer, rule: RetryRule) -> None:
     clock = FakeClock()
     with (
         talking(answer, OK, clock=clock, read_timeout_seconds=0.1) as (server, client),
         pytest.raises(WriteOutcomeUnknown),
     ):
-        client.send("PATCH", "/line/1", json_body=[], retry=RetryRule.UNSENT_ONLY)
+        client.send("PATCH", "/line/1", json_body=[], retry=rule)
     assert len(server.requests) == 1
     assert clock.sleeps == []
+
+
+def test_a_write_that_may_go_once_is_not_sent_again_after_a_wait_either() -> None:
+    clock = FakeClock()
+    with (
+        talking(reply(429, headers=[("Retry-After", "3")]), OK, clock=clock) as (server, client),
+        pytest.raises(RateLimited) as caught,
+    ):
+        client.send("PATCH", "/line/1", json_body=[], retry=RetryRule.ONCE)
+    assert (len(server.requests), clock.sleeps, caught.value.wait_seconds) == (1, [], 3)
 
 
 @pytest.mark.fault("T6")

@@ -136,12 +136,29 @@ def test_lines_of_ended_agreements_are_not_read_but_the_agreements_are(opened: O
 
 
 @pytest.mark.fault("P3")
-def test_P3_two_lines_for_one_product_are_two_lines_and_one_write_touches_one(opened: Opened) -> None:
+def test_P3_a_second_live_line_of_the_product_on_the_agreement_forbids_the_write(opened: Opened) -> None:
+    """Whoever added it after the plan was made may have meant it for the very seats that the plan bills."""
     twin = a_line(88432, MANAGED, EMAIL, "3", billable=False, less_included="5")
     subject = opened(Scene((HARBOR,), (MANAGED,), (LINE, twin), (EMAIL,)))
     assert [line for page in pages_of(subject) for line in page.lines] == [LINE, twin]
+    assert write(subject) == (WriteOutcome.REJECTED, Decimal(12))
+    assert subject.writes_sent() == 0
+
+
+def test_lines_beside_it_that_have_ended_or_bill_something_else_do_not_forbid_the_write(opened: Opened) -> None:
+    ended = a_line(88432, MANAGED, EMAIL, "3", effective_to=date(2025, 6, 30))
+    other = a_line(88433, MANAGED, AWARENESS, "3")
+    subject = opened(Scene((HARBOR,), (MANAGED,), (LINE, ended, other), (EMAIL, AWARENESS)))
     assert write(subject) == (WriteOutcome.APPLIED, Decimal(15))
-    assert subject.psa.read_line(LineReference(MANAGED.id, twin.id)).line == twin
+    assert subject.psa.read_line(LineReference(MANAGED.id, other.id)).line == other
+
+
+@pytest.mark.parametrize("target", [15, 12])
+def test_a_line_that_bills_another_product_now_is_a_conflict_whatever_its_quantity(opened: Opened, target: int) -> None:
+    subject = opened(Scene((HARBOR,), (MANAGED,), (LINE,), (EMAIL, AWARENESS)))
+    reference = LineReference(MANAGED.id, LINE.id, AWARENESS.id)
+    result = subject.psa.set_quantity(reference, expected=Decimal(12), expected_version="", target=Seats(target))
+    assert (result.outcome, subject.writes_sent()) == (WriteOutcome.CONFLICT, 0)
 
 
 def test_a_psa_that_is_away_is_trouble_and_not_an_empty_page(opened: Opened) -> None:

@@ -62,7 +62,7 @@ def _result(change: Change, outcome: WriteOutcome = WriteOutcome.APPLIED) -> Cha
 
 def test_a_change_says_what_was_read_and_what_will_be_written() -> None:
     change = _ready(_plan((10, 12)))
-    assert change.reference == LineReference(AgreementId("A0"), LineId("L0"))
+    assert change.reference == LineReference(AgreementId("A0"), LineId("L0"), ProductId("X"))
     assert (change.expected, change.expected_version, change.target) == (Decimal(10), "v1", 12)
     assert (change.vendor_ids, change.psa_account_id, change.product_id) == (("V0",), "P0", "X")
     assert (change.monthly_money, change.currency, change.effective) == (Decimal("4.00"), "USD", None)

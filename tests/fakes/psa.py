@@ -172,6 +172,8 @@ class FakePsa:
             except ResourceAbsent as absent:
                 return WriteResult(WriteOutcome.REJECTED, absent.message)
             line = state.line
+            if reference.product_id not in (None, line.product_id):
+                return self._result(WriteOutcome.CONFLICT, "the line is of another product", line)
             if line.quantity == target:
                 return self._result(WriteOutcome.ALREADY, "it already has this quantity", line)
             if line.quantity != expected or expected_version not in ("", line.version):
@@ -228,8 +230,13 @@ class FakePsa:
     def _obstacle(self, state: LineState) -> str | None:
         if state.agreement.state is not AgreementState.ACTIVE:
             return f"the agreement is {state.agreement.state.value}"
-        if not state.line.is_live(self._clock.now().date()):
+        today = self._clock.now().date()
+        if not state.line.is_live(today):
             return "the line is not live today"
+        for other in self.lines.values():
+            same = (other.agreement_id, other.product_id) == (state.line.agreement_id, state.line.product_id)
+            if same and other.id != state.line.id and other.is_live(today):
+                return f"line {other.id} bills the same product"
         return state.line.not_writable_reason
 
     def _write(self, reference: LineReference, line: Line, target: Decimal) -> WriteResult:

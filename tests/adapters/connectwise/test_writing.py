@@ -11,12 +11,16 @@ import pytest
 from local.simulators import credentials
 from tests.adapters.connectwise.connected import (
     ADDITION,
+    EMAIL,
+    HARBOR,
     LINE,
+    MANAGED,
     REFERENCE,
     SHORT_READS,
     Connected,
     connected,
 )
+from tests.contracts.psa_subjects import Scene, a_line
 from trueup.domain.billing import AgreementId, LineId, LineReference, WriteOutcome, WriteResult
 from trueup.domain.counts import Seats
 from trueup.domain.errors import InputInvalid, RateLimited, VendorUnavailable
@@ -227,6 +231,54 @@ def test_429_on_a_write_is_waited_out() -> None:
         assert write(site).outcome is WriteOutcome.APPLIED
         assert changed(site) == 1
         assert max(site.clock.sleeps) >= 3
+
+
+@pytest.mark.parametrize(
+    ("edit", "outcome", "seen"),
+    [
+        ({"quantity": 20}, WriteOutcome.CONFLICT, 20),
+        ({"touch_only": True}, WriteOutcome.CONFLICT, 12),
+        ({"quantity": 15}, WriteOutcome.ALREADY, 15),
+    ],
+)
+def test_a_line_that_somebody_edits_during_a_wait_is_never_overwritten(
+    edit: dict[str, Any], outcome: WriteOutcome, seen: int
+) -> None:
+    """A wait may be a minute long; what was read before it proves nothing after it."""
+    with connected() as site:
+        site.simulator.faults.add("rate_limited", method="PATCH", retry_after="30")
+        site.simulator.faults.add("moved_line", method="GET", path=ADDITION, nth=2, **edit)
+        result = write(site)
+        assert (result.outcome, result.quantity_seen) == (outcome, Decimal(seen))
+        assert changed(site) == 0
+
+
+def test_a_line_that_cannot_be_read_after_a_wait_is_not_written() -> None:
+    with connected() as site:
+        site.simulator.faults.add("rate_limited", method="PATCH", retry_after="3")
+        site.simulator.faults.add("status", method="GET", path=ADDITION, nth=2, times=0)
+        with pytest.raises(VendorUnavailable):
+            write(site)
+        assert changed(site) == 0
+
+
+@pytest.mark.parametrize(("kind", "more"), [("status", {"status": 403}), ("status", {"status": 409})])
+def test_a_refusal_after_an_unanswered_write_is_unknown(kind: str, more: dict[str, int]) -> None:
+    """The first one may still be on its way: to call it rejected would be a guess."""
+    with connected() as site:
+        site.simulator.faults.add("drop_before_commit", method="PATCH")
+        site.simulator.faults.add(kind, method="PATCH", nth=2, **more)
+        result = write(site)
+        assert (result.outcome, result.quantity_seen) == (WriteOutcome.UNKNOWN, Decimal(12))
+        assert sent(site) == 2
+
+
+def test_a_second_line_of_the_product_is_named_in_the_reason() -> None:
+    twin = a_line(88432, MANAGED, EMAIL, "3")
+    with connected(Scene((HARBOR,), (MANAGED,), (LINE, twin), (EMAIL,))) as site:
+        result = write(site)
+    assert (result.outcome, sent(site)) == (WriteOutcome.REJECTED, 0)
+    assert "88432" in result.reason
 
 
 def test_429_that_does_not_end_leaves_the_line_and_says_how_long_to_wait() -> None:

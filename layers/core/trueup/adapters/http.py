@@ -74,11 +74,14 @@ class RetryRule(StrEnum):
 
     safe: an idempotent read; 429, 5xx, timeouts, broken and unreadable bodies are retried. unsent_only: a write; sent
     again only when it was surely not carried out (429, no connection), anything else that leaves the outcome open
-    raises WriteOutcomeUnknown. never: a read that is tried once.
+    raises WriteOutcomeUnknown. once: a write that is right only for what was read a moment ago; it is never sent again
+    here, because the caller must look again after any wait, and else like unsent_only. never: a read that is tried
+    once.
     """
 
     SAFE = "safe"
     UNSENT_ONLY = "unsent_only"
+    ONCE = "once"
     NEVER = "never"
 
 
@@ -212,14 +215,14 @@ class HttpClient:
 
     def _wait_or_raise(self, failure: _Failure, retry: RetryRule, attempt: int, waited_seconds: float) -> float:
         """Seconds to wait before the next attempt; raises when there is to be none."""
-        if retry is RetryRule.UNSENT_ONLY and failure.maybe_carried_out:
+        if retry in (RetryRule.UNSENT_ONLY, RetryRule.ONCE) and failure.maybe_carried_out:
             raise WriteOutcomeUnknown(
                 f"it is not known whether {self.integration} carried out a write: {failure.error.message}",
                 integration=self.integration,
                 status=failure.error.status,
                 request_id=failure.error.request_id,
             )
-        if retry is RetryRule.NEVER or not failure.passing or attempt >= self.limits.attempts:
+        if retry in (RetryRule.NEVER, RetryRule.ONCE) or not failure.passing or attempt >= self.limits.attempts:
             raise failure.error
         doubled_seconds: float = self.limits.backoff_first_seconds * 2.0 ** (attempt - 1)
         step = min(doubled_seconds, self.limits.backoff_maximum_seconds)

@@ -126,10 +126,11 @@ class PsaFacts:
 
 @dataclass(frozen=True, slots=True)
 class LineReference:
-    """Where a line is: enough to read and write it."""
+    """Where a line is: enough to read and write it. ``product_id`` is what it must bill to be written, None any."""
 
     agreement_id: AgreementId
     line_id: LineId
+    product_id: ProductId | None = None
 
 
 @dataclass(frozen=True, slots=True)

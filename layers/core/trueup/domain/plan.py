@@ -65,7 +65,7 @@ class Change:
 
     @property
     def reference(self) -> LineReference:
-        return LineReference(self.agreement_id, self.line_id)
+        return LineReference(self.agreement_id, self.line_id, self.product_id)
 
     def content(self) -> dict[str, Plain]:
         """What the checksum is over. The release counts with who and why, not with the minute."""

@@ -34,7 +34,9 @@ class PsaBilling(Protocol):
         """Set the quantity if the line still is what was approved, then read it back.
 
         Reads first: the target already there is ``already``; anything but ``expected`` at ``expected_version`` is
-        ``conflict`` and nothing is sent (an empty ``expected_version`` compares the quantity only). Never raises for
-        what became of the write; raises VendorTrouble only when nothing was sent (for instance the first read failed).
+        ``conflict`` and nothing is sent (an empty ``expected_version`` compares the quantity only), and so is a line of
+        another product than the reference names. A second live line of the product on the agreement is ``rejected``:
+        nobody can say then which one the change is for. Never raises for what became of the write; raises VendorTrouble
+        only when nothing was sent (for instance the first read failed).
         """
         ...

@@ -161,9 +161,10 @@ class BillingReader:
         today = self._clock.now().date()
         billing = [agreement for agreement in agreements if not _is_over(agreement, today)]
         with ThreadPoolExecutor(max_workers=PARALLEL_CALLS, thread_name_prefix="connectwise") as pool:
-            return tuple(line for lines in pool.map(self._lines_of, billing) for line in lines)
+            return tuple(line for lines in pool.map(self.lines_of, billing) for line in lines)
 
-    def _lines_of(self, agreement: Agreement) -> tuple[Line, ...]:
+    def lines_of(self, agreement: Agreement) -> tuple[Line, ...]:
+        """Every line of one agreement. Raises ReadIncomplete when the list does not end well or is gone."""
         listing = Listing(
             f"/finance/agreements/{agreement.id}/additions",
             ADDITION_FIELDS,

@@ -2,8 +2,8 @@
 
 ConnectWise has no conditional writes, so the comparison before the PATCH narrows the race and the reading after it
 decides what is reported. A PATCH names an absolute value, so sending it a second time after an unclear answer cannot
-bill twice; even that is only done when the line was read again and still is what was approved. It must send no field
-but the quantity and must never overwrite what somebody else has changed.
+bill twice; even that is only done when the line was read again and still is what was approved, also after a wait that
+ConnectWise asked for. It must send no field but the quantity and must never overwrite what somebody else has changed.
 """
 
 from __future__ import annotations
@@ -17,21 +17,38 @@ from typing import Final
 from trueup.adapters.connectwise.reading import BillingReader, addition_path
 from trueup.adapters.connectwise.replies import AGREEMENTS_EDIT_PERMISSION, vendor_message
 from trueup.adapters.connectwise.session import ConnectWiseSession
+from trueup.adapters.connectwise.wire import INTEGRATION
 from trueup.adapters.http import HttpReply, RetryRule
-from trueup.domain.billing import AgreementState, Line, LineReference, LineState, WriteOutcome, WriteResult
+from trueup.domain.billing import (
+    AgreementState,
+    Line,
+    LineReference,
+    LineState,
+    ProductId,
+    WriteOutcome,
+    WriteResult,
+)
 from trueup.domain.counts import Seats
 from trueup.domain.errors import (
+    RateLimited,
+    ReadIncomplete,
     ReplyUnreadable,
     ResourceAbsent,
     TrueupError,
     UnsafeAddress,
-    VendorTrouble,
+    VendorUnavailable,
     WriteOutcomeUnknown,
 )
 from trueup.ports.clock import Clock
 
 SENDS_MAXIMUM: Final = 2
 """The first PATCH and one more: after a refusal as edited or an unclear answer, with the line unchanged between."""
+
+WAITS_MAXIMUM: Final = 4
+WAIT_BUDGET_SECONDS: Final = 60.0
+"""How often and how long one change waits for ConnectWise to take a PATCH at all; beyond it the caller waits."""
+
+_FIRST_WAIT_SECONDS = 0.5
 
 
 class _Answer(Enum):
@@ -40,26 +57,65 @@ class _Answer(Enum):
     STALE = auto()
     FAILED = auto()
     UNCLEAR = auto()
+    UNSENT = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """How a PATCH was answered: FAILED is a 5xx, UNCLEAR no whole answer; either may have been carried out."""
+    """How a PATCH was answered: FAILED is a 5xx, UNCLEAR no whole answer; either may have been carried out.
+
+    UNSENT surely was not: ConnectWise asked to wait or could not be reached, which ``trouble`` says.
+    """
 
     answer: _Answer
     reason: str
+    trouble: RateLimited | VendorUnavailable | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What was approved: from ``expected`` at ``version`` (empty: any) to ``target``."""
+    """What was approved: from ``expected`` at ``version`` (empty: any) to ``target``, on a line of that product."""
 
     expected: Decimal
     version: str
     target: Decimal
+    product_id: ProductId | None
 
     def still_holds(self, line: Line) -> bool:
-        return line.quantity == self.expected and self.version in ("", line.version)
+        return line.quantity == self.expected and self.version in ("", line.version) and self.is_for(line)
+
+    def is_for(self, line: Line) -> bool:
+        return self.product_id in (None, line.product_id)
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """What was tried so far for one change."""
+
+    sends: int = 0
+    waits: int = 0
+    waited_seconds: float = 0.0
+    maybe_carried_out: bool = False
+    unanswered: str = ""
+    """Why one attempt has no answer: it may be carried out late, so nobody can say that it was not."""
+
+    def note(self, sent: _Sent) -> None:
+        if sent.answer is _Answer.UNSENT:
+            return
+        self.sends += 1
+        self.maybe_carried_out = self.maybe_carried_out or sent.answer not in (_Answer.STALE, _Answer.REFUSED)
+        if sent.answer is _Answer.UNCLEAR:
+            self.unanswered = sent.reason
+
+    def wait_seconds(self, trouble: RateLimited | VendorUnavailable) -> float | None:
+        """How long to wait before ConnectWise is asked once more, or None when it is not."""
+        doubled_seconds: float = _FIRST_WAIT_SECONDS * 2.0**self.waits
+        wait = trouble.wait_seconds if isinstance(trouble, RateLimited) else doubled_seconds
+        if self.waits >= WAITS_MAXIMUM or self.waited_seconds + wait > WAIT_BUDGET_SECONDS:
+            return None
+        self.waits += 1
+        self.waited_seconds += wait
+        return wait
 
 
 class QuantityWriter:
@@ -74,51 +130,79 @@ class QuantityWriter:
         self, reference: LineReference, *, expected: Decimal, expected_version: str, target: Seats
     ) -> WriteResult:
         """See PsaBilling.set_quantity. Raises VendorTrouble only when ConnectWise surely carried nothing out."""
-        wish = _Wish(expected, expected_version, Decimal(target))
+        wish = _Wish(expected, expected_version, Decimal(target), reference.product_id)
         try:
             state = self._reader.read_line(reference)
         except ResourceAbsent as absent:
             return WriteResult(WriteOutcome.REJECTED, f"the line or its agreement is gone: {absent.message}")
-        early = _decide_before(state, wish, self._clock.now().date())
+        today = self._clock.now().date()
+        early = _decide_before(state, wish, today) or self._decide_among(state, wish, today)
         return early if early is not None else self._write(reference, state, wish)
 
+    def _decide_among(self, state: LineState, wish: _Wish, today: date) -> WriteResult | None:
+        """The outcome when the lines beside this one forbid the write, else None. The list is the last look before it.
+
+        Raises ReadIncomplete when the list does not hold the line.
+        """
+        lines = self._reader.lines_of(state.agreement)
+        line = next((one for one in lines if one.id == state.line.id), None)
+        if line is None:
+            raise ReadIncomplete(
+                f"ConnectWise does not list line {state.line.id} on its agreement; nothing was sent",
+                integration=INTEGRATION,
+            )
+        early = _decide_before(LineState(line, state.agreement, state.read_at), wish, today)
+        if early is not None:
+            return early
+        twin = next(
+            (one for one in lines if one != line and one.product_id == line.product_id and one.is_live(today)), None
+        )
+        if twin is None:
+            return None
+        reason = f"nothing was sent: line {twin.id} of the agreement bills the same product; end all but one"
+        return _result(WriteOutcome.REJECTED, reason, line)
+
     def _write(self, reference: LineReference, state: LineState, wish: _Wish) -> WriteResult:
-        line, maybe_carried_out = state.line, False
-        sent = _Sent(_Answer.UNCLEAR, "nothing was sent")
-        for _ in range(SENDS_MAXIMUM):
-            try:
-                sent = self._patch(reference, wish.target)
-            except VendorTrouble as trouble:
-                if not maybe_carried_out:
-                    raise
-                reason = f"an earlier attempt was not answered; now: {trouble.message}"
-                return _result(WriteOutcome.UNKNOWN, reason, line)
+        line, attempts = state.line, _Attempts()
+        while True:
+            sent = self._patch(reference, wish.target)
+            attempts.note(sent)
             if sent.answer is _Answer.REFUSED:
-                return _result(WriteOutcome.REJECTED, sent.reason, line)
-            maybe_carried_out = maybe_carried_out or sent.answer is not _Answer.STALE
+                return _refused(line, sent, attempts)
+            if sent.trouble is not None:
+                wait_seconds = attempts.wait_seconds(sent.trouble)
+                if wait_seconds is None and not attempts.maybe_carried_out:
+                    raise sent.trouble
+                if wait_seconds is None:
+                    reason = f"an earlier attempt was not answered; now: {sent.reason}"
+                    return _result(WriteOutcome.UNKNOWN, reason, line)
+                self._clock.sleep(wait_seconds)
             try:
                 line = self._reader.read_line_of(state.agreement, reference)
             except TrueupError as trouble:
+                if not attempts.sends:
+                    raise
                 reason = f"{sent.reason}; the line could not be read back: {trouble.message}"
                 return WriteResult(WriteOutcome.UNKNOWN, reason)
             decided = _decide_after(line, wish, sent)
             if decided is not None:
                 return decided
-        return _give_up(line, sent)
+            if attempts.sends >= SENDS_MAXIMUM:
+                return _give_up(line, sent, attempts)
 
     def _patch(self, reference: LineReference, target: Decimal) -> _Sent:
-        """Send the quantity. Raises VendorTrouble when it surely was not carried out (asked to wait, no connection)."""
+        """Send the quantity once. Raises VendorTrouble other than a wait or an outage when it surely was not sent."""
         operation = {"op": "replace", "path": "quantity", "value": int(target)}
         try:
-            reply = self._session.send(
-                "PATCH", addition_path(reference), json_body=[operation], retry=RetryRule.UNSENT_ONLY
-            )
+            reply = self._session.send("PATCH", addition_path(reference), json_body=[operation], retry=RetryRule.ONCE)
         except WriteOutcomeUnknown as trouble:
             return _Sent(_Answer.UNCLEAR if trouble.status is None else _Answer.FAILED, trouble.message)
         except ReplyUnreadable as trouble:
             return _Sent(_Answer.UNCLEAR, trouble.message)
         except UnsafeAddress as trouble:
             return _Sent(_Answer.REFUSED, trouble.message)
+        except (RateLimited, VendorUnavailable) as trouble:
+            return _Sent(_Answer.UNSENT, trouble.message, trouble)
         return self._judged(reply)
 
     def _judged(self, reply: HttpReply) -> _Sent:
@@ -138,6 +222,8 @@ class QuantityWriter:
 def _decide_before(state: LineState, wish: _Wish, today: date) -> WriteResult | None:
     """The outcome when nothing is to be sent, else None."""
     line = state.line
+    if not wish.is_for(line):
+        return _result(WriteOutcome.CONFLICT, _moved(line, wish), line)
     if line.quantity == wish.target:
         return _result(WriteOutcome.ALREADY, f"the line already has {_shown(wish.target)}", line)
     if not wish.still_holds(line):
@@ -163,7 +249,7 @@ def _obstacle(state: LineState, today: date) -> str | None:
 def _decide_after(line: Line, wish: _Wish, sent: _Sent) -> WriteResult | None:
     """What the line read back says about the PATCH; None when it may be sent once more."""
     if line.quantity == wish.target:
-        if sent.answer is _Answer.STALE:
+        if sent.answer in (_Answer.STALE, _Answer.UNSENT):
             return _result(WriteOutcome.ALREADY, "somebody else set this quantity meanwhile", line)
         return _result(WriteOutcome.APPLIED, f"read back as {_shown(wish.target)}", line)
     if sent.answer is _Answer.ACCEPTED:
@@ -171,14 +257,21 @@ def _decide_after(line: Line, wish: _Wish, sent: _Sent) -> WriteResult | None:
     return None if wish.still_holds(line) else _result(WriteOutcome.CONFLICT, _moved(line, wish), line)
 
 
-def _give_up(line: Line, sent: _Sent) -> WriteResult:
+def _refused(line: Line, sent: _Sent, attempts: _Attempts) -> WriteResult:
+    """A refusal is final, unless an attempt before it may still be carried out."""
+    if attempts.unanswered:
+        reason = f"{sent.reason}; an earlier attempt was not answered and may still be carried out"
+        return _result(WriteOutcome.UNKNOWN, reason, line)
+    return _result(WriteOutcome.REJECTED, sent.reason, line)
+
+
+def _give_up(line: Line, sent: _Sent, attempts: _Attempts) -> WriteResult:
     """Every PATCH failed and the line still is what it was."""
+    if attempts.unanswered:
+        return _result(WriteOutcome.UNKNOWN, f"{attempts.unanswered}; the line was still unchanged right after", line)
     if sent.answer is _Answer.STALE:
         return _result(WriteOutcome.CONFLICT, sent.reason, line)
-    if sent.answer is _Answer.FAILED:
-        return _result(WriteOutcome.REJECTED, f"{sent.reason}; the line is unchanged", line)
-    # An attempt without any answer may still be carried out late, so nobody can say that it was not.
-    return _result(WriteOutcome.UNKNOWN, f"{sent.reason}; the line was still unchanged right after", line)
+    return _result(WriteOutcome.REJECTED, f"{sent.reason}; the line is unchanged", line)
 
 
 def _not_taken_over(line: Line, wish: _Wish) -> str:
@@ -191,6 +284,8 @@ def _not_taken_over(line: Line, wish: _Wish) -> str:
 
 
 def _moved(line: Line, wish: _Wish) -> str:
+    if not wish.is_for(line):
+        return f"the line bills product {line.product_code} ({line.product_id}) now, not {wish.product_id}"
     if line.quantity != wish.expected:
         return f"the line has {_shown(line.quantity)}; the change was approved from {_shown(wish.expected)}"
     return f"the line was edited on {line.version} after it was read for the plan ({wish.version})"
