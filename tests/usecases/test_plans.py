@@ -164,6 +164,7 @@ def ask(month: Office, plan: Plan, workflow: RecordingWorkflow) -> Plan:
         plans=month.state.plans,
         runs=month.state.runs,
         workflow=workflow,
+        clock=month.clock,
     )
 
 
@@ -178,7 +179,7 @@ def test_without_a_waiting_run_the_plan_is_applied_by_one_of_its_own(month: Offi
     approved = month.approve(plan)
     workflow = RecordingWorkflow()
     ask(month, approved, workflow)
-    assert workflow.asked == [f"apply {plan.id} {approved.version}"]
+    assert workflow.asked == [f"apply {plan.id} {int(month.clock.now().timestamp())}"]
 
 
 def test_a_run_that_no_longer_waits_is_replaced(month: Office, plan: Plan) -> None:
@@ -186,7 +187,17 @@ def test_a_run_that_no_longer_waits_is_replaced(month: Office, plan: Plan) -> No
     approved = month.approve(plan)
     workflow = RecordingWorkflow(no_longer_waits=True)
     ask(month, approved, workflow)
-    assert workflow.asked == [f"apply {plan.id} {approved.version}"]
+    assert workflow.asked == [f"apply {plan.id} {int(month.clock.now().timestamp())}"]
+
+
+def test_asked_again_after_a_try_that_failed_without_a_trace_it_is_tried_again(month: Office, plan: Plan) -> None:
+    """The workflow does a thing once for its name, so a name that came twice would never be carried out."""
+    approved = month.approve(plan)
+    workflow = RecordingWorkflow()
+    ask(month, approved, workflow)
+    month.clock.advance(60)
+    ask(month, approved, workflow)
+    assert len(set(workflow.asked)) == 2
 
 
 def test_an_applied_plan_asks_nobody(month: Office, plan: Plan) -> None:

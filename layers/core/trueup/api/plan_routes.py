@@ -113,6 +113,7 @@ def apply(plan_id: PlanId, body: Annotated[ChecksumBody, Body()]) -> Response[st
                 plans=state.plans,
                 runs=state.runs,
                 workflow=bootstrap.workflow(),
+                clock=bootstrap.clock(),
             )
         ),
         status=202,

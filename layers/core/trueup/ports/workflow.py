@@ -13,7 +13,7 @@ class Workflow(Protocol):
     def apply(self, plan_id: str, checksum: str, actor: str, *, attempt: int) -> None:
         """Have an approved plan applied. Asking twice is harmless: a change that has a result is not written again.
 
-        ``attempt`` tells a new try from a repeated call of the same one; the plan's version serves.
+        ``attempt`` tells a new try from a repeated call of the same one; the second in which it was asked for serves.
         """
         ...
 

@@ -72,10 +72,13 @@ def approve_plan(
     )
 
 
-def ask_to_apply(plan_id: str, *, checksum: str, actor: str, plans: Plans, runs: Runs, workflow: Workflow) -> Plan:
+def ask_to_apply(
+    plan_id: str, *, checksum: str, actor: str, plans: Plans, runs: Runs, workflow: Workflow, clock: Clock
+) -> Plan:
     """Have an approved plan applied by the workflow: by a run that waits for it, or by one of its own.
 
-    Raises NotFound, ChecksumMismatch, PlanNotReady.
+    Asked again, it is a new try: an earlier one may have failed before it had anything to record, and two at once are
+    harmless. Raises NotFound, ChecksumMismatch, PlanNotReady.
     """
     plan = plans.get(plan_id)
     plan.require_approved(checksum)
@@ -83,7 +86,7 @@ def ask_to_apply(plan_id: str, *, checksum: str, actor: str, plans: Plans, runs:
         return plan
     told = [_told(run, checksum, actor, workflow) for run in _waiting_for(plan_id, runs)]
     if not any(told):
-        workflow.apply(plan_id, checksum, actor, attempt=plan.version)
+        workflow.apply(plan_id, checksum, actor, attempt=int(clock.now().timestamp()))
     return plan
 
 
