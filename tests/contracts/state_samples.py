@@ -36,6 +36,7 @@ from trueup.domain.mapping import AccountEntry, Decision, MappingState, MappingT
 from trueup.domain.matching import MatchRule, Suggestion
 from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.runs import Run, RunState, Snapshot, Step
+from trueup.domain.uploads import Upload
 from trueup.domain.verdicts import (
     ExcludedAccount,
     Member,
@@ -228,6 +229,10 @@ def approved(proposed: Plan) -> Plan:
 
 def result(number: int, outcome: WriteOutcome = WriteOutcome.APPLIED) -> ChangeResult:
     return ChangeResult(f"chg-{number:05d}", outcome, "done", NOW, quantity_seen=Decimal("42.00"))
+
+
+def upload(content: bytes = b"Account Code,Account Name\nC1,Acme\n", rows: int = 1, hours: int = 0) -> Upload:
+    return Upload("mimecast customers", content, rows, NOW + timedelta(hours=hours), "ann")
 
 
 def finished(started: Run, at: datetime = NOW) -> Run:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.contracts.state_samples import NOW, PERIOD, audit, finished, reconciliation, row, run
+from tests.contracts.state_samples import NOW, PERIOD, audit, finished, reconciliation, row, run, upload
 from tests.contracts.test_state_contract import actions, interleaved
 from tests.store_fixture import StateSubject
 from trueup.domain.errors import Conflict, InputInvalid, LeaseHeld, NotFound, VersionConflict
@@ -215,6 +215,56 @@ class TestCheckpoints:
         large = bytes(range(256)) * 5 + random.Random(1).randbytes(900_000)
         subject.state.checkpoints.save("run-1", Side.VENDOR, large)
         assert subject.reopen().checkpoints.load("run-1", Side.VENDOR) == large
+
+
+class TestUploads:
+    def test_kept_replaced_forgotten(self, subject: StateSubject) -> None:
+        uploads = subject.state.uploads
+        first, second = upload(), upload(b"other \x00\xff bytes", rows=2, hours=1)
+        assert uploads.get(first.name) is None
+        uploads.put(first, audit("kept"))
+        assert subject.reopen().uploads.get(first.name) == first
+        uploads.put(second, audit("kept again"))
+        assert subject.reopen().uploads.get(first.name) == second
+        assert uploads.get("another name") is None
+        assert uploads.remove(first.name, audit("forgotten"))
+        assert subject.reopen().uploads.get(first.name) is None
+        assert actions(subject.state) == ["kept", "kept again", "forgotten"]
+
+    def test_forgetting_what_is_not_there_is_no_error_and_no_event(self, state: State) -> None:
+        assert not state.uploads.remove("never", audit("forgotten"))
+        state.uploads.put(upload(), audit("kept"))
+        assert state.uploads.remove(upload().name, audit("forgotten"))
+        assert not state.uploads.remove(upload().name, audit("forgotten twice"))
+        state.uploads.put(upload(hours=2), audit("kept again"))
+        assert state.uploads.get(upload().name) == upload(hours=2)
+        assert actions(state) == ["kept", "forgotten", "kept again"]
+
+    @pytest.mark.parametrize("size", [0, 1, 350 * 1024, 350 * 1024 + 1, 5 * 1024 * 1024])
+    def test_every_size_up_to_the_limit_is_kept_whole(self, subject: StateSubject, size: int) -> None:
+        large = upload(random.Random(size).randbytes(size), rows=size)
+        subject.state.uploads.put(large, audit("kept"))
+        assert subject.reopen().uploads.get(large.name) == large
+
+    def test_a_larger_one_is_refused_and_the_one_before_stays(self, state: State) -> None:
+        state.uploads.put(upload(), audit("kept"))
+        with pytest.raises(InputInvalid) as refused:
+            state.uploads.put(upload(bytes(5 * 1024 * 1024 + 1)), audit("too large"))
+        assert refused.value.field == "file"
+        assert state.uploads.get(upload().name) == upload()
+        assert actions(state) == ["kept"]
+
+    def test_what_it_holds_is_in_no_representation(self) -> None:
+        assert "Acme" not in repr(upload())
+
+    def test_of_interleaved_ones_the_last_one_stays_whole(self, state: State) -> None:
+        made = [upload(random.Random(number).randbytes(400_000), number, number) for number in range(5)]
+        outcomes = interleaved([lambda one=one: state.uploads.put(one, audit(f"kept {one.rows}")) for one in made])
+        assert outcomes == [None] * 5
+        kept = state.uploads.get(made[0].name)
+        assert kept is not None
+        assert actions(state)[-1] == f"kept {kept.rows}"
+        assert kept == made[kept.rows]
 
 
 class TestIdempotency:

@@ -13,7 +13,14 @@ from typing import Any
 from tests.fakes.state_memory import Memory, Switches
 from tests.fakes.state_plans import FakePlans
 from tests.fakes.state_records import FakeAccounts, FakeHistory, FakeIntegrations, FakeServices, FakeSnapshots
-from tests.fakes.state_work import FakeCheckpoints, FakeIdempotency, FakeLeases, FakeReconciliations, FakeRuns
+from tests.fakes.state_work import (
+    FakeCheckpoints,
+    FakeIdempotency,
+    FakeLeases,
+    FakeReconciliations,
+    FakeRuns,
+    FakeUploads,
+)
 from trueup.ports.clock import Clock
 from trueup.ports.state_bundle import State
 
@@ -42,5 +49,6 @@ def fake_state(clock: Clock) -> FakeState:
         "leases": FakeLeases(memory),
         "checkpoints": FakeCheckpoints(memory),
         "idempotency": FakeIdempotency(memory),
+        "uploads": FakeUploads(memory),
     }
     return FakeState(**stores, switches=memory.switches)

@@ -20,6 +20,7 @@ from trueup.domain.integrations import Integration, IntegrationName, Side
 from trueup.domain.mapping import AccountEntry, ServiceEntry
 from trueup.domain.plan import Plan
 from trueup.domain.runs import Run, Snapshot
+from trueup.domain.uploads import Upload
 from trueup.domain.verdicts import Reconciliation
 from trueup.ports.clock import Clock
 from trueup.ports.state import ComparisonSummary
@@ -96,6 +97,7 @@ class Memory:
     events: list[AuditEvent] = field(default_factory=list)
     leases: dict[str, tuple[str, int, datetime]] = field(default_factory=dict)
     checkpoints: dict[tuple[str, Side], bytes] = field(default_factory=dict)
+    uploads: dict[str, Upload] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
 
     def log(self, *audits: Audit | None) -> None:

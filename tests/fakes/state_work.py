@@ -1,4 +1,4 @@
-"""Runs, comparisons, leases, checkpoints and kept replies in memory."""
+"""Runs, comparisons, leases, checkpoints, kept files and kept replies in memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from trueup.domain.audit import Audit
 from trueup.domain.errors import Conflict, InputInvalid, LeaseHeld, NotFound, VersionConflict
 from trueup.domain.integrations import Side
 from trueup.domain.runs import Run, RunState
+from trueup.domain.uploads import Upload
 from trueup.domain.verdicts import Reconciliation, Row, Verdict
 from trueup.ports.state import ComparisonSummary, Page
 
@@ -117,6 +118,24 @@ class FakeCheckpoints(Store):
     @effect("checkpoints.clear")
     def clear(self, run_id: str, side: Side) -> None:
         self._memory.checkpoints.pop((run_id, side), None)
+
+
+class FakeUploads(Store):
+    @effect("uploads.put")
+    def put(self, upload: Upload, audit: Audit) -> None:
+        upload.require_size()
+        self._memory.uploads[upload.name] = replace(upload, content=bytes(upload.content))
+        self._memory.log(audit)
+
+    def get(self, name: str) -> Upload | None:
+        return self._memory.uploads.get(name)
+
+    @effect("uploads.remove")
+    def remove(self, name: str, audit: Audit) -> bool:
+        if self._memory.uploads.pop(name, None) is None:
+            return False
+        self._memory.log(audit)
+        return True
 
 
 class FakeIdempotency(Store):

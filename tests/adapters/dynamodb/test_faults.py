@@ -22,6 +22,7 @@ from tests.contracts.state_samples import (
     row,
     run,
     snapshot,
+    upload,
     vendor_page,
 )
 from tests.contracts.test_state_contract import actions
@@ -225,6 +226,16 @@ STEPS: dict[str, tuple[Callable[[State], Any], Callable[[State, Any], object], C
         lambda state: state.snapshots.add_page(Side.VENDOR, vendor_page()),
         lambda state, address: state.snapshots.complete(snapshot((address,)), audit("told")),
         lambda state: state.snapshots.latest(Side.VENDOR) is not None,
+    ),
+    "keep a file": (
+        lambda state: state.uploads.put(upload(), audit("before")),
+        lambda state, _: state.uploads.put(upload(b"new", hours=1), audit("told")),
+        lambda state: state.uploads.get(upload().name).content == b"new",  # type: ignore[union-attr]
+    ),
+    "forget a file": (
+        lambda state: state.uploads.put(upload(), audit("before")),
+        lambda state, _: state.uploads.remove(upload().name, audit("told")),
+        lambda state: state.uploads.get(upload().name) is None,
     ),
     "start": (
         _prepare_nothing,

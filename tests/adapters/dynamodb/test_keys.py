@@ -22,6 +22,7 @@ from tests.contracts.state_samples import (
     row,
     run,
     snapshot,
+    upload,
     vendor_page,
 )
 from tests.fakes.clock import FakeClock
@@ -100,6 +101,8 @@ def test_long_keys_fit_the_limits_of_the_table() -> None:
         keys.plan_result(long, 1, long),
         keys.checkpoint("vendor", long),
         keys.claim(long),
+        keys.upload(long),
+        keys.upload_part(long, "0" * 32, 1),
     ):
         assert len(key.pk.encode()) <= 2_048
         assert len(key.sk.encode()) <= 1_024
@@ -129,6 +132,7 @@ def test_nothing_crosses_tenants(dynamodb_client: Any, tenant: str, clock: FakeC
     one.leases.acquire("apply", owner="a", seconds=60)
     one.idempotency.begin("k", fingerprint="f", seconds=60)
     one.checkpoints.save("run-1", Side.VENDOR, b"x")
+    one.uploads.put(upload(), audit())
 
     assert other.integrations.get(IntegrationName.MIMECAST).version == 0
     assert list(other.accounts.all()) == []
@@ -136,6 +140,7 @@ def test_nothing_crosses_tenants(dynamodb_client: Any, tenant: str, clock: FakeC
     assert other.plan_index.latest() == ()
     assert other.snapshots.latest(Side.VENDOR) is None
     assert list(other.history.all()) == []
+    assert other.uploads.get(upload().name) is None
     assert other.checkpoints.load("run-1", Side.VENDOR) is None
     assert other.idempotency.begin("k", fingerprint="other", seconds=60) is None
     assert other.leases.acquire("apply", owner="b", seconds=60) == 1

@@ -73,6 +73,7 @@ SAMPLES: list[tuple[Codec[Any], Any]] = [
     (records.CHANGES, (change(1, held=True), change(2))),
     (records.RESULT, result(1)),
     (records.PLAN, records.PlanHeader(plan(), ("a",))),
+    (records.UPLOAD, records.UploadHeader("g", 2, "d" * 64, 7, NOW, "ann")),
     (records.EVENT, chained(audit(), number=1, previous_hash="0" * 64)),
     (records.INTEGRATION, Integration(IntegrationName.MIMECAST, checked_at=NOW)),
 ]

@@ -20,6 +20,7 @@ from trueup.domain.integrations import Integration, IntegrationName, Side
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
 from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.runs import Run, Snapshot
+from trueup.domain.uploads import Upload
 from trueup.domain.verdicts import Reconciliation, Row, Totals, Verdict
 
 
@@ -230,6 +231,22 @@ class Checkpoints(Protocol):
     def save(self, run_id: str, side: Side, content: bytes) -> None: ...
 
     def clear(self, run_id: str, side: Side) -> None: ...
+
+
+class Uploads(Protocol):
+    """Files that people gave to be kept, one under each name: the last one given, whole, or none."""
+
+    def put(self, upload: Upload, audit: Audit) -> None:
+        """Keep this one in place of the one before. Raises InputInvalid when it is larger than 5 MB."""
+        ...
+
+    def get(self, name: str) -> Upload | None:
+        """The file that is kept under that name. Raises StateUnavailable when its bytes are gone or damaged."""
+        ...
+
+    def remove(self, name: str, audit: Audit) -> bool:
+        """Forget it, its bytes included; False, and nothing is recorded, when there is none."""
+        ...
 
 
 class Idempotency(Protocol):

@@ -20,6 +20,7 @@ from trueup.ports.state import (
     Runs,
     Services,
     Snapshots,
+    Uploads,
 )
 
 
@@ -39,3 +40,4 @@ class State:
     leases: Leases
     checkpoints: Checkpoints
     idempotency: Idempotency
+    uploads: Uploads

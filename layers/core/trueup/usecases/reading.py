@@ -253,8 +253,8 @@ def _require_believable(integration: IntegrationName, read: _Read, snapshots: Sn
             raise ReadIncomplete(
                 f"{integration} listed {listed} {what}, last time it was {before}",
                 integration=integration,
-                remedy="Check there that this is right; then accept the smaller list: --accept-drop, or accept_drop when "
-                "a run is started over the API.",
+                remedy="Check there that this is right; then accept the smaller list: --accept-drop, or accept_drop in "
+                "the body that starts a run over the API.",
             )
 
 

@@ -24,6 +24,8 @@ T#plans                               current#PERIOD              which plan of 
 T#history                             N                           one event of the chain
 T#history-head                        head                        number and hash of the last event
 T#lease#NAME                          lease                       who has it, until when, fencing number
+T#upload#NAME                         header                      a file that a person gave to be kept
+T#upload#NAME                         part#GENERATION#N           its bytes
 T#checkpoint#SIDE#RUN                 checkpoint                  where an unfinished read is
 T#idempotency#KEY                     claim                       an API write and its reply
 ====================================  ==========================  ==================================================
@@ -177,6 +179,15 @@ class Keys:
 
     def lease(self, name: str) -> Key:
         return Key(self._of("lease", text(name)), "lease")
+
+    def upload(self, name: str) -> Key:
+        return Key(self._of("upload", text(name)), "header")
+
+    def upload_parts(self, name: str) -> Prefix:
+        return Prefix(self._of("upload", text(name)), "part#")
+
+    def upload_part(self, name: str, generation: str, number: int) -> Key:
+        return Key(self._of("upload", text(name)), f"part#{generation}#{number:06d}")
 
     def checkpoint(self, side: str, run_id: str) -> Key:
         return Key(self._of("checkpoint", side, text(run_id)), "checkpoint")

@@ -73,6 +73,21 @@ class PlanHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadHeader:
+    """Where the bytes of a kept file are and what is known of it; no generation when it was removed.
+
+    ``digest`` is their SHA-256.
+    """
+
+    generation: str
+    pieces: int
+    digest: str
+    rows: int
+    uploaded_at: datetime
+    uploaded_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """Who has a lease until when; no owner when it was given back. ``fence`` only grows."""
 
@@ -170,5 +185,6 @@ PLAN = Codec[PlanHeader]("plan", PlanHeader)
 CHANGES = Codec[tuple[Change, ...]]("changes", tuple[Change, ...])
 RESULT = Codec[ChangeResult]("change result", ChangeResult)
 EVENT = Codec[AuditEvent]("event", AuditEvent)
+UPLOAD = Codec[UploadHeader]("upload", UploadHeader)
 LEASE = Codec[Lease]("lease", Lease)
 CLAIM = Codec[Claim]("claim", Claim)

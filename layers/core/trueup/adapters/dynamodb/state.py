@@ -13,6 +13,7 @@ from trueup.adapters.dynamodb.reconciliations import DynamoDbReconciliations
 from trueup.adapters.dynamodb.runs import DynamoDbRuns
 from trueup.adapters.dynamodb.snapshots import DynamoDbSnapshots
 from trueup.adapters.dynamodb.table import DynamoDbTable
+from trueup.adapters.dynamodb.uploads import DynamoDbUploads
 from trueup.ports.clock import Clock
 from trueup.ports.state_bundle import State
 
@@ -41,4 +42,5 @@ def state_on(table: DynamoDbTable) -> State:
         leases=DynamoDbLeases(table),
         checkpoints=DynamoDbCheckpoints(table),
         idempotency=DynamoDbIdempotency(table),
+        uploads=DynamoDbUploads(table),
     )
