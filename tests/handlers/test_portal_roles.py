@@ -8,6 +8,8 @@ import pytest
 
 from tests.handlers.stage import Stage, require_problem
 from tests.handlers.test_portal_errors import BODIES, ROUTES, fingerprint, path_of
+from trueup.api.access import caller_of
+from trueup.settings import Settings
 
 ROLES = ("viewer", "preparer", "approver", "admin")
 NEEDED = {
@@ -75,12 +77,35 @@ def test_a_sufficient_role_is_let_in(untouched: Stage, role: str) -> None:
         (None, False),
         ("administrators", False),
         ("[not-viewer]", False),
+        (["the viewer"], False),
+        ('["the viewer", "a, viewer ,b"]', False),
+        ("the viewer", False),
+        ("[other] viewer", False),
+        ("viewer] other", False),
+        ('["\\"viewer\\""]', False),
+        ("[[viewer]]", False),
+        ({"viewer": True}, False),
     ],
 )
 def test_groups_are_read_as_gateways_and_issuers_write_them(untouched: Stage, claim: Any, is_let_in: bool) -> None:
     event = untouched.event("GET", "/v1/runs")
     event["requestContext"]["authorizer"]["jwt"]["claims"]["cognito:groups"] = claim
     assert (untouched.answered(event).status == 200) == is_let_in
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"email": "dana@msp.example", "email_verified": "true", "sub": "s-1"}, "dana@msp.example"),
+        ({"email": "dana@msp.example", "sub": "s-1"}, "dana@msp.example"),
+        ({"email": "boss@msp.example", "email_verified": "false", "sub": "s-1"}, "s-1"),
+        ({"email": "boss@msp.example", "email_verified": False, "preferred_username": "dana", "sub": "s-1"}, "dana"),
+    ],
+)
+def test_nobody_is_named_by_an_address_that_is_not_verified(claims: dict[str, Any], name: str) -> None:
+    checked = Settings.read({"TRUEUP_TENANT": "example", "TRUEUP_TABLE": "table"})
+    event = {"requestContext": {"authorizer": {"jwt": {"claims": claims}}}}
+    assert caller_of(event, checked).name == name
 
 
 def test_a_request_that_no_authorizer_has_seen_has_no_role(untouched: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from enum import IntEnum
@@ -45,16 +46,35 @@ def caller_of(event: dict[str, Any], settings: Settings) -> Caller:
         return Caller("local administrator", Role.ADMIN)
     authorizer = event.get("requestContext", {}).get("authorizer", {})
     claims = authorizer.get("jwt", {}).get("claims", {}) if isinstance(authorizer, dict) else {}
-    name = str(claims.get("email") or claims.get("preferred_username") or claims.get("sub") or "unknown")
-    return Caller(name[:200], _highest(claims.get(settings.role_claim)))
+    return Caller(_name(claims)[:200], _highest(_groups(claims.get(settings.role_claim))))
 
 
-def _highest(claim: object) -> Role | None:
-    """API Gateway writes a list claim as ``[a b]`` or ``[a, b]``; other issuers send one word or a JSON list."""
+def _name(claims: dict[str, Any]) -> str:
+    """Who the history says it was. An address that the issuer says nobody has verified may be anybody's."""
+    is_verified = str(claims.get("email_verified", "true")).lower() == "true"
+    email = claims.get("email") if is_verified else None
+    return str(email or claims.get("preferred_username") or claims.get("sub") or "unknown")
+
+
+def _groups(claim: object) -> list[str]:
+    """The groups that a claim names: a list, one word, or a list as text.
+
+    API Gateway writes a list as ``[a b]`` or ``[a, b]``, where a group with a space in its name looks like two groups:
+    where an issuer has such groups, the role claim must be one that has none. JSON tells them apart and is taken as it
+    is; so is text without brackets, which is one group.
+    """
     if isinstance(claim, list):
-        words = [str(word) for word in claim]
-    else:
-        words = re.split(r"[\s,]+", str(claim or "").strip("[]"))
+        return [word for word in claim if isinstance(word, str)]
+    text = str(claim or "").strip()
+    if not text.startswith("["):
+        return [text]
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return re.split(r"[\s,]+", text[1:-1]) if text.endswith("]") else []
+    return _groups(parsed)
+
+
+def _highest(groups: list[str]) -> Role | None:
     names = {role.name.lower(): role for role in Role}
-    found = [names[word.strip('"').lower()] for word in words if word.strip('"').lower() in names]
-    return max(found, default=None)
+    return max((names[group.lower()] for group in groups if group.lower() in names), default=None)
