@@ -12,6 +12,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.cli.home import Home
+from local.cli.home import Home, environment_of
 from local.cli.output import Output
 from local.cli.workplace import opened
 from local.embedded_store import read_store
@@ -34,6 +35,9 @@ from trueup.domain.integrations import ConnectionState, Integration
 from trueup.domain.mapping import MappingState, ServiceEntry
 from trueup.domain.plan import Plan, PlanState
 from trueup.ports.state_bundle import State
+
+IN_THIS_PROCESS = threading.Lock()
+"""Opening a home sets this process's environment, which another month must not see meanwhile."""
 
 ENDED_WELL = (0, 2)
 STARTS_OVER = 0.15
@@ -138,7 +142,9 @@ class KilledMonth:
     def carry_out(self, words: list[str]) -> Said:
         """The command to its end."""
         began = time.monotonic()
-        said = self.there.process(*words, "--json")
+        done = self._start(words)
+        out, err = done.communicate(timeout=120)
+        said = Said(done.returncode, out, err)
         name = _name(words)
         self.durations[name] = time.monotonic() - began
         self.commands[name] += 1
@@ -150,15 +156,7 @@ class KilledMonth:
 
     def kill(self, words: list[str]) -> bool:
         """Begin the command and kill it with the store at a random point; whether it was alive until then."""
-        child = subprocess.Popen(
-            [sys.executable, "-m", "local.cli", *words, "--json"],
-            env=os.environ | self.there.environment,
-            cwd=PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        child = self._start(words)
         self._wait_for_the_moment(words, child)
         self._kill_store()
         was_alive = child.poll() is None
@@ -173,6 +171,19 @@ class KilledMonth:
             self.kills += 1
             self.killed_commands[_name(words)] += 1
         return was_alive
+
+    def _start(self, words: list[str]) -> subprocess.Popen[str]:
+        with IN_THIS_PROCESS:
+            environment = os.environ | self.there.environment
+        return subprocess.Popen(
+            [sys.executable, "-m", "local.cli", *words, "--json"],
+            env=environment,
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def _wait_for_the_moment(self, words: list[str], child: subprocess.Popen[str]) -> None:
         """A moment in time, or a number of calls that the vendors have had, which finds the busy part of a command."""
@@ -249,17 +260,12 @@ class KilledMonth:
     @contextmanager
     def state(self) -> Iterator[State]:
         """The store started again and opened."""
-        before = {name: os.environ.get(name) for name in self.there.environment}
-        os.environ.update(self.there.environment)
-        try:
-            with opened(Home(self.there.home), Output(as_json=True)) as workplace:
-                yield workplace.state
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+        with (
+            IN_THIS_PROCESS,
+            environment_of(self.there.environment),
+            opened(Home(self.there.home), Output(as_json=True)) as workplace,
+        ):
+            yield workplace.state
 
     def look(self, *, is_settled: bool = False) -> Stored:
         """Everything acknowledged is still there, no quantity was set twice, and the auditor finds nothing."""
