@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         plans=state.plans,
         clock=bootstrap.clock(),
     )
-    run = note_plan(order.run_id, outcome.plan, runs=state.runs, clock=bootstrap.clock())
+    run = note_plan(order.run_id, outcome.plan, runs=state.runs, clock=bootstrap.clock(), waits_by_callback=True)
     reply = {
         "plan_id": outcome.plan.id,
         "checksum": outcome.plan.checksum,

@@ -7,8 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.handlers.stage import Stage, Theater, unhurried_vendors
+from local.simulators.credentials import PASSPHRASE_CANARY
+from tests.handlers.stage import CONNECTWISE_FIELDS, MIMECAST_FIELDS, Stage, Theater, unhurried_vendors
+from tests.simulation.auditor import Evidence, audit, writes_of
 from tests.store_fixture import store_endpoint
+from trueup import bootstrap
 
 __all__ = ["store_endpoint"]
 
@@ -24,9 +27,26 @@ def theater(store_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def stage_at(theater: Theater) -> Iterator[Callable[[str], Stage]]:
-    """Sets up a stage at a level of the month; one for a test."""
+    """Sets up a stage at a level of the month; one for a test. What the test leaves behind is audited."""
     with ExitStack() as stack:
-        yield lambda level: stack.enter_context(theater.stage(level))
+
+        def open_stage(level: str) -> Stage:
+            stage = stack.enter_context(theater.stage(level))
+            # Left before the stage is: the state must still be there to be looked at.
+            stack.callback(lambda: audit(evidence_of(stage)).require_sound())
+            return stage
+
+        yield open_stage
+
+
+def evidence_of(stage: Stage) -> Evidence:
+    """What the auditor looks at: the stored month, and the writes that the PSA has had of it."""
+    return Evidence(
+        stage.state,
+        writes=writes_of(stage.world),
+        policy=bootstrap.reconciliation_policy(),
+        secrets=(MIMECAST_FIELDS["client_secret"], CONNECTWISE_FIELDS["private_key"], PASSPHRASE_CANARY),
+    )
 
 
 @pytest.fixture(scope="module")

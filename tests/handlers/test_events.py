@@ -20,7 +20,7 @@ from tests.handlers.stage import APPROVER, CALLBACK_ID, PREPARER, VIEWER, Reply,
 from trueup.domain.integrations import ConnectionState, IntegrationName
 from trueup.domain.mapping import MappingState
 from trueup.domain.plan import PlanState
-from trueup.domain.runs import RunState
+from trueup.domain.runs import RunState, Step
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 CAPABILITIES = {definition.capability for definition in local_deployment().functions()}
@@ -119,7 +119,10 @@ def plan_was_proposed(stage: Stage, answer: Any) -> None:
     plan = stage.state.plans.get(answer["plan_id"])
     assert plan.checksum == answer["checksum"]
     assert plan.state is PlanState.PROPOSED
-    assert stage.state.runs.get(stage.facts["run_id"]).state is RunState.WAITING_FOR_APPROVAL
+    run = stage.state.runs.get(stage.facts["run_id"])
+    assert (run.state, run.step, run.plan_id) == (RunState.RUNNING, Step.APPROVE, plan.id), (
+        "it waits from its callback on"
+    )
 
 
 def plan_was_applied(stage: Stage, answer: Any) -> None:

@@ -266,6 +266,18 @@ def test_plans_refuse_what_their_state_does_not_allow(stage: Stage) -> None:
     assert stage.state.plans.get(plan_id).state is PlanState.APPROVED
 
 
+def test_a_plan_whose_run_cannot_be_told_yet_is_not_applied_beside_it(stage_at: Callable[[str], Stage]) -> None:
+    """Between proposing and waiting a run has no ear: applied beside it, it would wait for what has happened."""
+    stage = stage_at("mapped")
+    order = {"run_id": stage.facts["run_id"], "actor": PREPARER}
+    found = stage.call("reconciliation", order)
+    path, body = f"/v1/plans/{found['plan_id']}", {"checksum": found["checksum"]}
+    stage.ok("POST", f"{path}/approve", body)
+    document = require_problem(stage.http("POST", f"{path}/apply", body), 409, "plan_not_ready")
+    assert "moment" in document["remedy"]
+    assert stage.lambda_service.calls == []
+
+
 def test_a_decision_on_what_somebody_else_has_changed_meanwhile_is_refused(stage: Stage) -> None:
     entry = stage.ok("GET", "/v1/account-mappings?limit=1")["items"][0]
     path = f"/v1/account-mappings/{entry['vendor_account_id']}"

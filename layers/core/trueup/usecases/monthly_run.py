@@ -104,15 +104,19 @@ def note_drop_accepted(run_id: str, *, actor: str, runs: Runs, clock: Clock) -> 
     return _change(run_id, lambda run: replace(run, accept_drop=True, updated_at=now), runs, audit)
 
 
-def note_plan(run_id: str, plan: Plan, *, runs: Runs, clock: Clock) -> Run:
-    """Record the plan; the run waits for a person when there is something to approve, and is done when there is not."""
+def note_plan(run_id: str, plan: Plan, *, runs: Runs, clock: Clock, waits_by_callback: bool = False) -> Run:
+    """Record the plan; the run waits for a person when there is something to approve, and is done when there is not.
+
+    With ``waits_by_callback`` it does not wait before ``note_waiting``: nobody could tell it to go on until then.
+    """
     waits = plan.state in {PlanState.PROPOSED, PlanState.APPROVED} and bool(plan.changes)
+    waiting = RunState.RUNNING if waits_by_callback else RunState.WAITING_FOR_APPROVAL
 
     def change(run: Run) -> Run:
         now = clock.now()
         return replace(
             run,
-            state=RunState.WAITING_FOR_APPROVAL if waits else RunState.DONE,
+            state=waiting if waits else RunState.DONE,
             step=Step.APPROVE,
             plan_id=plan.id,
             plan_checksum=plan.checksum,
@@ -124,8 +128,12 @@ def note_plan(run_id: str, plan: Plan, *, runs: Runs, clock: Clock) -> Run:
 
 
 def note_waiting(run_id: str, callback_id: str, *, runs: Runs, clock: Clock) -> Run:
-    """Record how the waiting run can be told to go on."""
-    return _change(run_id, lambda run: replace(run, callback_id=callback_id, updated_at=clock.now()), runs)
+    """Record that the run waits for a person, and how it can be told to go on."""
+
+    def change(run: Run) -> Run:
+        return replace(run, state=RunState.WAITING_FOR_APPROVAL, callback_id=callback_id, updated_at=clock.now())
+
+    return _change(run_id, change, runs)
 
 
 def _change(run_id: str, change: Callable[[Run], Run], runs: Runs, audit: Audit | None = None) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trueup.domain.audit import Audit
 from trueup.domain.errors import NotAllowed, PlanNotReady
 from trueup.domain.plan import Plan, PlanState, Release, require_fresh
-from trueup.domain.runs import Run
+from trueup.domain.runs import Run, RunState, Step
 from trueup.ports.clock import Clock
 from trueup.ports.state import Plans, Runs
 from trueup.ports.workflow import Workflow
@@ -84,15 +84,22 @@ def ask_to_apply(
     plan.require_approved(checksum)
     if plan.state is PlanState.APPLIED:
         return plan
-    told = [_told(run, checksum, actor, workflow) for run in _waiting_for(plan_id, runs)]
+    told = [_told(run, checksum, actor, workflow) for run in _concerned(plan_id, runs) if run.callback_id]
     if not any(told):
         workflow.apply(plan_id, checksum, actor, attempt=int(clock.now().timestamp()))
     return plan
 
 
-def _waiting_for(plan_id: str, runs: Runs) -> list[Run]:
-    """The runs that wait for this plan, newest first: a later run that proposes an equal plan waits for it too."""
-    return [run for run in runs.latest() if run.plan_id == plan_id and run.callback_id and not run.is_over]
+def _concerned(plan_id: str, runs: Runs) -> list[Run]:
+    """The runs that end with this plan, newest first: a later run that proposes an equal plan waits for it too.
+
+    Raises PlanNotReady while one of them has proposed it and does not wait yet: told now, it would never hear of it.
+    """
+    concerned = [run for run in runs.latest() if run.plan_id == plan_id and not run.is_over]
+    for run in concerned:
+        if run.state is RunState.RUNNING and run.step is Step.APPROVE and not run.callback_id:
+            raise PlanNotReady(f"run {run.id} is just proposing this plan", remedy="Ask again in a moment.")
+    return concerned
 
 
 def _told(run: Run, checksum: str, actor: str, workflow: Workflow) -> bool:
