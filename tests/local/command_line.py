@@ -8,14 +8,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from local.cli.__main__ import main
-from local.cli.home import environment_of
+from local.cli.home import Home, environment_of
+from local.cli.output import Output
+from local.cli.workplace import opened
 from local.embedded_store import ENDPOINT_VARIABLE, read_store, running_store, store_client
 from local.simulators import ConnectWiseSimulator, MimecastSimulator, World, scaled_world
 from local.simulators.credentials import (
@@ -25,8 +27,11 @@ from local.simulators.credentials import (
     CONNECTWISE_PUBLIC_KEY,
     MIMECAST_CLIENT_ID,
     MIMECAST_CLIENT_SECRET,
+    PASSPHRASE_CANARY,
 )
 from local.template import local_deployment
+from tests.simulation.auditor import Evidence, Report, audit, writes_of
+from trueup import bootstrap
 
 PROJECT = Path(__file__).resolve().parents[2]
 PRODUCT = "MIME-EMAIL-S1"
@@ -123,7 +128,7 @@ def said(*words: str, **variables: str) -> Said:
 def machine(home: Path, clients: int = 8) -> Iterator[Machine]:
     """A fresh home, its store kept running, and both vendors with one client to correct and one that is held back.
 
-    The others are in line.
+    The others are in line. At the end the invariants are checked on what the home holds.
     """
     world = scaled_world(clients)
     for number, (code, account) in enumerate(sorted(world.accounts.items())):
@@ -135,7 +140,26 @@ def machine(home: Path, clients: int = 8) -> Iterator[Machine]:
         ConnectWiseSimulator(world) as connectwise,
         running_store(home),
     ):
-        yield Machine(home, mimecast, connectwise, world)
+        there = Machine(home, mimecast, connectwise, world)
+        yield there
+        require_sound(there.home, world)
+
+
+def require_sound(home: Path, world: World | Mapping[str, Any]) -> Report:
+    """What the auditor says of a home and the writes its PSA has had; raises AssertionError when it finds something."""
+    with environment_of({"TRUEUP_ALLOW_LOOPBACK": "1"}), opened(Home(home), Output(as_json=True)) as workplace:
+        log = Home(home).log
+        report = audit(
+            Evidence(
+                workplace.state,
+                writes=writes_of(world),
+                policy=bootstrap.reconciliation_policy(),
+                texts=[log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""],
+                secrets=(MIMECAST_CLIENT_SECRET, CONNECTWISE_PRIVATE_KEY, PASSPHRASE_CANARY),
+            )
+        )
+    report.require_sound()
+    return report
 
 
 def _billed(world: World, name: str) -> int:

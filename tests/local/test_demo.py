@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.embedded_store import ENDPOINT_VARIABLE, running_store
-from tests.local.command_line import PROJECT, is_running, store_pid
+from tests.local.command_line import PROJECT, is_running, require_sound, store_pid
 
 pytestmark = [
     pytest.mark.slow,
@@ -80,6 +80,9 @@ def test_the_month_ends_with_the_proof_and_a_second_one_finds_nothing_to_do(tmp_
     assert (document["left_to_do"], document["lines_checked"], document["lines_wrong"]) == (0, 14, 0)
     assert len(document["plan"]["changes"]) == 14
     assert {change["result"]["outcome"] for change in document["plan"]["changes"]} == {"applied"}
+
+    report = require_sound(home, json.loads((home / "world" / "world.json").read_text(encoding="utf-8")))
+    assert {"I1", "I2", "I4", "I6", "I7", "I8", "I9", "I10"} <= report.checked
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
