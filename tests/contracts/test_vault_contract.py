@@ -216,6 +216,17 @@ class TestFileVault:
 
 
 class TestSecretsManagerVault:
+    @pytest.mark.fault("S9")
+    def test_S9_nothing_of_a_secret_is_in_the_log_at_its_most_talkative(
+        self, secrets_client: Any, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("DEBUG")
+        vault = SecretsManagerVault(secrets_client, prefix=PREFIX, clock=clock)
+        canary = "canary-5f0e7b1c"
+        vault.put("mimecast", host=HOST, fields={"client_secret": canary})
+        assert SecretsManagerVault(secrets_client, prefix=PREFIX, clock=clock).get("mimecast", host=HOST)
+        assert canary not in caplog.text
+
     def test_reads_once_in_five_minutes(self, secrets_client: Any, clock: FakeClock) -> None:
         vault = SecretsManagerVault(secrets_client, prefix=PREFIX, clock=clock)
         vault.put("mimecast", host=HOST, fields=FIELDS)

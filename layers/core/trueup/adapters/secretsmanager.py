@@ -7,6 +7,7 @@ what is asked. Must not: show a value in an error, a log or a representation, or
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,6 +46,8 @@ class SecretsManagerVault:
     ) -> None:
         if not 0 <= cache_seconds <= CACHE_SECONDS:
             raise ConfigurationInvalid(f"secrets may be kept for 0 to {CACHE_SECONDS} seconds, not {cache_seconds}")
+        # At DEBUG the client library logs whole requests and replies, and here those are the secrets themselves.
+        logging.getLogger("botocore").setLevel(logging.INFO)
         self._client = client
         self._prefix = prefix
         self._clock = clock
