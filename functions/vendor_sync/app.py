@@ -38,6 +38,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             connections=bootstrap.connections(),
             snapshots=state.snapshots,
             checkpoints=state.checkpoints,
+            uploads=state.uploads,
             clock=clock,
         ),
         runs=state.runs,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import Namespace
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from local.cli import EXIT_DIFFERENCES, EXIT_DONE
@@ -29,15 +29,25 @@ from local.cli.tables import (
 from local.cli.workplace import Workplace
 from trueup import bootstrap
 from trueup.api.spreadsheets import reconciliation_csv
-from trueup.api.views import View, integration_view, mapping_totals_view, plan_view, reconciliation_view, run_view
+from trueup.api.views import (
+    View,
+    integration_view,
+    mapping_totals_view,
+    plan_view,
+    reconciliation_view,
+    run_view,
+    time_text,
+)
 from trueup.domain.errors import Conflict, LeaseHeld, TrueupError
+from trueup.domain.integrations import Side
 from trueup.domain.mapping import MappingState
 from trueup.domain.plan import Plan, PlanState
 from trueup.domain.runs import Run, RunState
 from trueup.usecases import integrations as integration_usecases
+from trueup.usecases.customer_file import forget_customer_file, keep_customer_file
 from trueup.usecases.month import ReadSide, Systems, read_and_match, reconcile_run
 from trueup.usecases.monthly_run import begin_run, end_run, fail_run, note_drop_accepted
-from trueup.usecases.opening import connected, open_vendor
+from trueup.usecases.opening import connected
 
 RESUMABLE_FOR = timedelta(hours=1)
 """An interrupted run that said nothing for longer is not resumed: what it had read is no longer what is billed."""
@@ -49,12 +59,19 @@ class Reading:
 
     accept_drop: bool
     customer_file: bytes | None
+    forgets_customer_file: bool
 
     @classmethod
     def chosen(cls, arguments: Namespace) -> Reading:
         """Raises InputInvalid when the customer file cannot be read."""
         name = arguments.customers
-        return cls(arguments.accept_drop, None if name is None else read_file(name, field="customers"))
+        file = None if name is None else read_file(name, field="customers")
+        return cls(arguments.accept_drop, file, arguments.no_customers)
+
+    @property
+    def changes_source(self) -> bool:
+        """Whether what an interrupted run has read may come from another list than it would now."""
+        return self.customer_file is not None or self.forgets_customer_file
 
 
 def sync(workplace: Workplace, arguments: Namespace) -> int:
@@ -93,9 +110,9 @@ def run(workplace: Workplace, arguments: Namespace) -> int:
     begun: Run | None = None
     try:
         systems = workplace.systems()
-        _require_readable(systems, reading)
+        _prepare(workplace, systems, reading)
         begun = _begin(workplace, systems, reading)
-        _read(workplace, begun, systems, reading)
+        _read(workplace, begun, systems)
         outcome = reconcile_run(begun, systems, actor=workplace.actor, policy=bootstrap.reconciliation_policy())
     except TrueupError as trouble:
         workplace.output.document(_incomplete(workplace, begun, trouble))
@@ -148,17 +165,24 @@ def _incomplete(workplace: Workplace, begun: Run | None, trouble: TrueupError) -
     }
 
 
-def _require_readable(systems: Systems, reading: Reading) -> None:
-    """Both sides are connected and the customer file makes sense: a run that cannot read anything is not begun."""
+def _prepare(workplace: Workplace, systems: Systems, reading: Reading) -> None:
+    """Both sides are connected and a given customer file makes sense and is kept: else no run is begun."""
     for side in SIDE_NAMES:
         connected(side, systems.state.integrations)
+    vendor, uploads = connected(Side.VENDOR, systems.state.integrations).name, systems.state.uploads
     if reading.customer_file is not None:
-        open_vendor(
-            integrations=systems.state.integrations,
-            vault=systems.vault,
+        kept = keep_customer_file(
+            vendor,
+            reading.customer_file,
+            actor=workplace.actor,
             connections=systems.connections,
-            customer_file=reading.customer_file,
+            uploads=uploads,
+            clock=systems.clock,
         )
+        workplace.output.note(f"The customer file ({kept.rows} customers) is kept for later reads too.")
+    if reading.forgets_customer_file:
+        forgotten = forget_customer_file(vendor, actor=workplace.actor, uploads=uploads, clock=systems.clock)
+        workplace.output.note("The customer file is forgotten." if forgotten else "There was no customer file.")
 
 
 def _begin(workplace: Workplace, systems: Systems, reading: Reading) -> Run:
@@ -172,14 +196,15 @@ def _begin(workplace: Workplace, systems: Systems, reading: Reading) -> Run:
             f"trueup serve carries out run {begun.id} in this state folder", holder=begun.id,
             remedy="Wait for it, or stop trueup serve; the run can then be resumed here.",
         )  # fmt: skip
-    if begun.period == workplace.period and now - begun.updated_at <= RESUMABLE_FOR and not begun.callback_id:
+    fresh = begun.period == workplace.period and now - begun.updated_at <= RESUMABLE_FOR
+    if fresh and not begun.callback_id and not reading.changes_source:
         workplace.output.note(f"Run {begun.id} was interrupted; going on from where it stopped.")
         if reading.accept_drop and not begun.accept_drop:
             return note_drop_accepted(begun.id, actor=workplace.actor, runs=systems.state.runs, clock=systems.clock)
         return begun
     fail_run(
         begun.id,
-        Conflict(f"run {begun.id} was interrupted and what it had read is old", remedy="Run again."),
+        Conflict(f"run {begun.id} was interrupted and what it had read is not used", remedy="Run again."),
         runs=systems.state.runs,
         clock=systems.clock,
     )
@@ -196,14 +221,13 @@ def _begin_run(workplace: Workplace, systems: Systems, reading: Reading) -> Run:
     )
 
 
-def _read(workplace: Workplace, begun: Run, systems: Systems, reading: Reading) -> ReadSide:
+def _read(workplace: Workplace, begun: Run, systems: Systems) -> ReadSide:
     with reading_progress(workplace.output) as progress:
         return interruptible(
             lambda: read_and_match(
                 begun,
                 systems,
                 actor=workplace.actor,
-                customer_file=reading.customer_file,
                 on_progress=progress,
             )
         )
@@ -211,9 +235,9 @@ def _read(workplace: Workplace, begun: Run, systems: Systems, reading: Reading) 
 
 def _sync(workplace: Workplace, reading: Reading) -> tuple[Run, ReadSide]:
     systems = workplace.systems()
-    _require_readable(systems, reading)
+    _prepare(workplace, systems, reading)
     begun = _begin(workplace, systems, reading)
-    read = _read(workplace, begun, systems, reading)
+    read = _read(workplace, begun, systems)
     return end_run(begun.id, runs=systems.state.runs, clock=systems.clock), read
 
 
@@ -223,6 +247,7 @@ def _sync_view(workplace: Workplace, ended: Run, read: ReadSide) -> View:
         "accounts": mapping_totals_view(read.matching.totals),
         "newly_mapped": read.matching.newly_mapped,
         "renamed": list(read.matching.renamed),
+        "accounts_as_of": time_text(read.accounts_as_of),
         "next": _next_step(workplace),
     }
 
@@ -232,6 +257,8 @@ def _describe_sync(workplace: Workplace, read: ReadSide) -> None:
     output.line(
         f"{mapping_totals_text(read.matching.totals)} ({read.matching.newly_mapped} of them just now, by name)."
     )
+    if read.accounts_as_of is not None:
+        output.line(f"  Mimecast's API may not list the customers: {_file_words(read.accounts_as_of)}.", "yellow")
     for vendor_id in read.matching.renamed:
         output.line(f"  {shown(vendor_id)} was renamed since it was mapped; its mapping stays.", "yellow")
     output.line(f"Next: {_next_step(workplace)}", "bold")
@@ -254,10 +281,15 @@ def _describe_freshness(workplace: Workplace, begun: Run) -> None:
     for side, name in SIDE_NAMES.items():
         read = workplace.state.snapshots.latest(side)
         if read is not None:
-            parts.append(f"{name} read {read.completed_at:%Y-%m-%d %H:%M} UTC, {read.accounts} accounts")
+            file = "" if read.accounts_as_of is None else f", {_file_words(read.accounts_as_of)}"
+            parts.append(f"{name} read {read.completed_at:%Y-%m-%d %H:%M} UTC, {read.accounts} accounts{file}")
     workplace.output.line(f"Period {begun.period}", "bold")
     workplace.output.paragraph("; ".join([*parts, "Microsoft 365 is not read"]), "  ")
     workplace.output.line()
+
+
+def _file_words(given_at: datetime) -> str:
+    return f"the list is the customer file given {given_at:%Y-%m-%d %H:%M} UTC"
 
 
 def say_what_comes_next(output: Output, plan: Plan) -> None:

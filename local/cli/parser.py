@@ -182,11 +182,13 @@ def _add_reading(commands: _Commands) -> None:
 
 def _add_reading_options(parser: Parser) -> None:
     parser.add_argument("--accept-drop", action="store_true", help="believe a list that is much shorter than last time")
-    parser.add_argument(
+    file = parser.add_mutually_exclusive_group()
+    file.add_argument(
         "--customers",
         metavar="FILE.csv",
-        help="customer file that the Mimecast portal exports: used where the API may not list the accounts",
+        help="customer file that the Mimecast portal exports: kept, and used where the API may not list the accounts",
     )
+    file.add_argument("--no-customers", action="store_true", help="forget the customer file that is kept")
 
 
 def _add_mapping(commands: _Commands) -> None:

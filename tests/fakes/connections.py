@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from trueup.domain.errors import CredentialRejected, UnsafeAddress
-from trueup.domain.integrations import IntegrationName
+from trueup.domain.errors import CredentialRejected, InputInvalid, UnsafeAddress
+from trueup.domain.integrations import IntegrationName, Side
+from trueup.domain.uploads import Upload
 from trueup.ports.psa import PsaBilling
 from trueup.ports.vendor import VendorBilling
 
@@ -23,7 +24,8 @@ class FakeConnections:
     """Implements Connections.
 
     ``accepted_secret`` is the one secret that both systems accept; None accepts any. ``opened`` lists what was opened
-    where, ``customer_files`` what files came with it.
+    where, ``customer_files`` what files came with it. A customer file of the fakes holds one customer a line; a line
+    "bad" is one.
     """
 
     vendor_system: VendorBilling
@@ -31,7 +33,7 @@ class FakeConnections:
     hosts: Collection[str] = (VENDOR_HOST, PSA_HOST)
     accepted_secret: str | None = None
     opened: list[tuple[str, str]] = field(default_factory=list)
-    customer_files: list[bytes | None] = field(default_factory=list)
+    customer_files: list[Upload | None] = field(default_factory=list)
 
     def address(self, name: IntegrationName, text: str) -> str:
         host = text.strip().rstrip("/")
@@ -40,11 +42,19 @@ class FakeConnections:
         return host
 
     def vendor(
-        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: bytes | None = None
+        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: Upload | None = None
     ) -> VendorBilling:
         self.customer_files.append(customer_file)
         self._enter(name, address, fields.get("client_secret", ""))
         return self.vendor_system
+
+    def customer_file_rows(self, name: IntegrationName, content: bytes) -> int:
+        if name.side is not Side.VENDOR:
+            raise InputInvalid(f"{name} takes no customer file", field="name")
+        lines = content.splitlines()
+        if not lines or b"bad" in lines:
+            raise InputInvalid("the customer file has bad rows", field="customer_file")
+        return len(lines)
 
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
         self._enter(name, address, fields.get("private_key", ""))

@@ -51,6 +51,7 @@ CASES: list[tuple[list[str], int, str]] = [
     (["sync", "--accept"], USAGE, "usage"),
     (["sync", "--customers", "/no/such/file.csv"], USAGE, "input_invalid"),
     (["sync", "--customers", "BAD_FILE"], USAGE, "input_invalid"),
+    (["sync", "--customers", "BAD_FILE", "--no-customers"], USAGE, "usage"),
     (["run", "--customers", "BAD_FILE"], USAGE, "input_invalid"),
     (["accounts", "--mapped", "--unmapped"], USAGE, "usage"),
     (["services", "9702"], USAGE, "usage"),

@@ -22,6 +22,7 @@ from tests.simulation.auditor import Evidence, Report, audit, writes_of
 from trueup.adapters.connectwise import open_connectwise
 from trueup.adapters.connectwise.address import parse_address
 from trueup.adapters.mimecast.adapter import open_mimecast, parse_mimecast_address
+from trueup.adapters.mimecast.customer_file import parse_customer_file
 from trueup.adapters.name_similarity import RapidNameSimilarity
 from trueup.adapters.pace import HttpLimits
 from trueup.domain.errors import TrueupError
@@ -29,6 +30,7 @@ from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import IntegrationName
 from trueup.domain.mapping import MappingState
 from trueup.domain.plan import Plan
+from trueup.domain.uploads import Upload
 from trueup.ports.psa import PsaBilling
 from trueup.ports.vendor import VendorBilling
 from trueup.usecases import credential_validation, integrations, mapping, plans
@@ -92,7 +94,7 @@ class LoopbackConnections:
         return parse_address(text, allow_loopback=True, additional_hosts=()).url
 
     def vendor(
-        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: bytes | None = None
+        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: Upload | None = None
     ) -> VendorBilling:
         return open_mimecast(
             address,
@@ -103,6 +105,9 @@ class LoopbackConnections:
             page_size=20,
             customer_file=customer_file,
         )
+
+    def customer_file_rows(self, name: IntegrationName, content: bytes) -> int:
+        return len(parse_customer_file(content).customers)
 
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
         return open_connectwise(address, fields, clock=self.clock, allow_loopback=True, limits=HASTE)

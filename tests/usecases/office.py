@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from tests.fakes.clock import FakeClock
@@ -197,7 +198,7 @@ class Office:
         return ReadOrder(PERIOD, run_id, PERSON, **more)  # type: ignore[arg-type]
 
     def read_vendor(self, run_id: str = "2026-09-001", **more: object) -> ReadResult:
-        return self._sync(sync_vendor, run_id, more)
+        return self._sync(partial(sync_vendor, uploads=self.state.uploads), run_id, more)
 
     def read_psa(self, run_id: str = "2026-09-001", **more: object) -> ReadResult:
         return self._sync(sync_psa, run_id, more)

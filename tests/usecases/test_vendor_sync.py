@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from tests.usecases.office import Office, open_office
+from tests.usecases.office import PERSON, Office, open_office
 from trueup.domain.errors import (
     NotConnected,
     RateLimited,
@@ -15,6 +18,7 @@ from trueup.domain.errors import (
 from trueup.domain.facts import vendor_facts
 from trueup.domain.integrations import IntegrationName, Side
 from trueup.domain.runs import SideProgress, Snapshot
+from trueup.usecases.customer_file import forget_customer_file, keep_customer_file
 
 AWAY = VendorUnavailable("no answer", integration="mimecast", status=503)
 FIRST, SECOND = "2026-09-001", "2026-09-002"
@@ -267,7 +271,35 @@ def test_a_lost_reply_of_the_store_does_not_read_again(office: Office) -> None:
     assert office.vendor.calls["read_page"] == 4
 
 
-def test_a_customer_file_is_handed_to_the_vendor(office: Office) -> None:
-    office.read_vendor(customer_file=b"Account Code,Users\n")
-    assert office.connections.customer_files[-1] == b"Account Code,Users\n"
-    assert office.connections.opened[-1][0] == IntegrationName.MIMECAST.value
+def test_the_customer_file_that_is_kept_is_handed_to_the_vendor_until_it_is_forgotten(office: Office) -> None:
+    kept = keep_customer_file(
+        IntegrationName.MIMECAST,
+        b"one\ntwo\n",
+        actor=PERSON,
+        connections=office.connections,
+        uploads=office.state.uploads,
+        clock=office.clock,
+    )
+    for run_id in (FIRST, SECOND):
+        office.read_vendor(run_id)
+        assert office.connections.customer_files[-1] == kept
+        assert office.connections.opened[-1][0] == IntegrationName.MIMECAST.value
+    forget_customer_file(IntegrationName.MIMECAST, actor=PERSON, uploads=office.state.uploads, clock=office.clock)
+    office.read_vendor("2026-09-003")
+    assert office.connections.customer_files[-1] is None
+
+
+def test_a_snapshot_tells_how_old_a_list_of_accounts_is_that_comes_from_a_file(office: Office) -> None:
+    assert latest_after(office, FIRST).accounts_as_of is None
+    real, given_at = office.vendor.read_page, datetime(2026, 8, 20, tzinfo=UTC)
+    office.vendor.read_page = lambda cursor: replace(  # type: ignore[method-assign]
+        real(cursor), accounts_as_of=given_at
+    )
+    assert latest_after(office, SECOND).accounts_as_of == given_at
+
+
+def latest_after(office: Office, run_id: str) -> Snapshot:
+    snapshot = office.read_vendor(run_id).snapshot
+    assert snapshot is not None
+    assert snapshot == latest(office)
+    return snapshot

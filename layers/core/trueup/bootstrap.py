@@ -11,7 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trueup.domain.errors import InputInvalid
 from trueup.domain.integrations import IntegrationName
+from trueup.domain.uploads import Upload
 from trueup.ports.clock import Clock
 from trueup.ports.connections import Connections
 from trueup.ports.psa import PsaBilling
@@ -106,7 +108,7 @@ class _Connections:
         return self._parsed(name, text).url
 
     def vendor(
-        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: bytes | None = None
+        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: Upload | None = None
     ) -> VendorBilling:
         from trueup.adapters.mimecast.adapter import open_mimecast
 
@@ -117,6 +119,17 @@ class _Connections:
             allow_loopback=self._settings.allow_loopback,
             customer_file=customer_file,
         )
+
+    def customer_file_rows(self, name: IntegrationName, content: bytes) -> int:
+        if name is not IntegrationName.MIMECAST:
+            raise InputInvalid(
+                f"{name} takes no customer file",
+                field="name",
+                remedy="Give it to the integration that sells: mimecast.",
+            )
+        from trueup.adapters.mimecast.customer_file import parse_customer_file
+
+        return len(parse_customer_file(content).customers)
 
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
         from trueup.adapters.connectwise.billing import open_connectwise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from local.simulators.credentials import MIMECAST_CLIENT_ID, MIMECAST_CLIENT_SECRET
 from local.simulators.mimecast import MimecastSimulator
@@ -16,6 +17,10 @@ from trueup.adapters.mimecast import MimecastBilling, open_mimecast
 from trueup.adapters.mimecast.on_behalf import OnBehalf
 from trueup.domain.accounts import VendorPage
 from trueup.domain.counts import Count
+from trueup.domain.uploads import Upload
+
+GIVEN_AT = datetime(2026, 8, 20, 9, 30, tzinfo=UTC)
+"""When the customer file was given that a test connects with."""
 
 FIELDS: Mapping[str, str] = {"client_id": MIMECAST_CLIENT_ID, "client_secret": MIMECAST_CLIENT_SECRET}
 CUSTOMERS = "/partner/v1/customers"
@@ -109,7 +114,7 @@ def connected(
             limits=limits,
             page_size=page_size,
             on_behalf=on_behalf,
-            customer_file=customer_file,
+            customer_file=None if customer_file is None else Upload("customers", customer_file, 1, GIVEN_AT, "ann"),
         )
         try:
             yield Connected(simulator, vendor, clock)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.adapters.mimecast.mimecast_connected import CUSTOMERS, a_world, an_account, connected, contract
+from tests.adapters.mimecast.mimecast_connected import CUSTOMERS, GIVEN_AT, a_world, an_account, connected, contract
 from trueup.adapters.mimecast.customer_file import parse_customer_file
 from trueup.domain.accounts import AccountState
 from trueup.domain.counts import Basis, Known, Missing
-from trueup.domain.errors import InputInvalid, PermissionMissing, VendorUnavailable
+from trueup.domain.errors import InputInvalid, PermissionMissing, ReadIncomplete, VendorUnavailable
 
 PLAIN = 'Account Code,Account Name,Users\nCSIM10B1,Alder & Co,46\nCSIM10B2,"Birch, Rowe",\n'
 
@@ -133,6 +133,7 @@ def test_the_file_stands_in_where_the_list_may_not_be_read() -> None:
     assert isinstance(count, Known)
     assert (count.seats, count.basis) == (46, Basis.MANUAL_FILE)
     assert count.evidence[0].reference == "line 2"
+    assert count.as_of == first.accounts_as_of == second.accounts_as_of == GIVEN_AT, "it is as old as the file"
     assert isinstance(second.counts[0].count, Missing)
 
 
@@ -146,12 +147,37 @@ def test_contracts_are_believed_before_the_file() -> None:
     assert isinstance(count, Known)
     assert (count.seats, count.basis) == (40, Basis.CONTRACT)
     assert count.conflict == "the contract says 40, but the exported customer file says 46"
+    assert count.as_of > GIVEN_AT
 
 
 def test_a_list_that_can_be_read_is_not_added_to_from_the_file() -> None:
     with connected(a_world(an_account(1, partner_seats=46, account_seats=46)), customer_file=PLAIN.encode()) as running:
         [page] = running.pages()
     assert [account.id for account in page.accounts] == ["CSIM10B1"]
+    assert page.accounts_as_of is None
+
+
+def test_where_the_list_can_be_read_the_file_fills_silence_and_contradicts_nobody() -> None:
+    silent, speaking = an_account(1, partner_seats=None, account_seats=None), an_account(2, partner_seats=12)
+    file = b"Account Code,Account Name,Users\nCSIM10B1,Alder & Co,46\nCSIM10B2,Birch,99\n"
+    with connected(a_world(silent, speaking), customer_file=file) as running:
+        counts = {account: count for (account, _), count in running.counts().items()}
+    filled, read = counts["CSIM10B1"], counts["CSIM10B2"]
+    assert isinstance(filled, Known)
+    assert isinstance(read, Known)
+    assert (filled.seats, filled.basis, filled.as_of) == (46, Basis.MANUAL_FILE, GIVEN_AT)
+    assert (read.seats, read.basis) == (12, Basis.PARTNER_CUSTOMER)
+    assert "file" not in (read.conflict or "")
+
+
+@pytest.mark.parametrize("other", [None, PLAIN.replace("46", "47").encode()])
+def test_a_read_is_not_finished_with_another_file_than_it_was_begun_with(other: bytes | None) -> None:
+    world = a_world(*[an_account(number) for number in (1, 2)])
+    with connected(world, customer_file=PLAIN.encode(), page_size=1) as running:
+        running.simulator.faults.add("status", path=CUSTOMERS, status=403, times=0)
+        cursor = running.vendor.read_page(None).next_cursor
+    with connected(world, customer_file=other, page_size=1) as running, pytest.raises(ReadIncomplete, match="replaced"):
+        running.vendor.read_page(cursor)
 
 
 def test_the_file_does_not_hide_trouble_that_passes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
@@ -68,7 +69,8 @@ class VendorPage:
     """One page of a complete read of the vendor.
 
     ``next_cursor`` is None on the last page. ``accounts_total`` is how many accounts the vendor says there are in all,
-    or None when it does not say.
+    or None when it does not say. ``accounts_as_of`` is set where the list of accounts is older than this read: when the
+    file was given that it comes from.
     """
 
     accounts: tuple[VendorAccount, ...]
@@ -76,6 +78,7 @@ class VendorPage:
     counts: tuple[ServiceCount, ...]
     next_cursor: str | None
     accounts_total: int | None = None
+    accounts_as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

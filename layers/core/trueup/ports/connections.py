@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from trueup.domain.integrations import IntegrationName
+from trueup.domain.uploads import Upload
 from trueup.ports.psa import PsaBilling
 from trueup.ports.vendor import VendorBilling
 
@@ -18,11 +19,18 @@ class Connections(Protocol):
         ...
 
     def vendor(
-        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: bytes | None = None
+        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: Upload | None = None
     ) -> VendorBilling:
-        """The vendor spoken to with that credential; accounts come from the customer file when one is given.
+        """The vendor spoken to with that credential; accounts come from the customer file where it does not list them.
 
         Raises InputInvalid naming a field that is missing or the bad lines of the file.
+        """
+        ...
+
+    def customer_file_rows(self, name: IntegrationName, content: bytes) -> int:
+        """How many customers an exported file lists; it is read whole and not used.
+
+        Raises InputInvalid naming all bad lines, or that this system takes no such file.
         """
         ...
 

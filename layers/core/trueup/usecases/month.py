@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 from trueup.domain.errors import TrueupError
 from trueup.domain.integrations import Side
@@ -45,13 +47,17 @@ class ReadSide:
     snapshots: tuple[Snapshot, ...]
     matching: MatchingSummary
 
+    @property
+    def accounts_as_of(self) -> datetime | None:
+        """How old the vendor's list of accounts is where it came from a kept file, not from the vendor."""
+        return next((one.accounts_as_of for one in self.snapshots if one.accounts_as_of is not None), None)
+
 
 def read_and_match(
     run: Run,
     systems: Systems,
     *,
     actor: str,
-    customer_file: bytes | None = None,
     on_progress: Progress | None = None,
 ) -> ReadSide:
     """Read both sides at the same time, then match. A run that was interrupted goes on where it stopped.
@@ -65,7 +71,6 @@ def read_and_match(
         actor=actor,
         accept_drop=run.accept_drop,
         on_progress=noting.note,
-        customer_file=customer_file,
     )
 
     def side(sync: Callable[..., ReadResult]) -> Snapshot:
@@ -83,7 +88,7 @@ def read_and_match(
 
     try:
         with ThreadPoolExecutor(max_workers=2, thread_name_prefix="sync") as pool:
-            vendor = pool.submit(side, sync_vendor)
+            vendor = pool.submit(side, partial(sync_vendor, uploads=systems.state.uploads))
             psa = pool.submit(side, sync_psa)
             snapshots = (vendor.result(), psa.result())
         note_step(run.id, Step.MATCH, runs=systems.state.runs, clock=systems.clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trueup.domain.errors import NotConnected
 from trueup.domain.integrations import ConnectionState, Integration, IntegrationName, Side
+from trueup.domain.uploads import Upload
 from trueup.ports.connections import Connections
 from trueup.ports.psa import PsaBilling
 from trueup.ports.state import Integrations
@@ -21,7 +22,7 @@ def connected(side: Side, integrations: Integrations) -> Integration:
 
 
 def open_vendor(
-    *, integrations: Integrations, vault: Vault, connections: Connections, customer_file: bytes | None = None
+    *, integrations: Integrations, vault: Vault, connections: Connections, customer_file: Upload | None = None
 ) -> VendorBilling:
     """The connected vendor. Raises NotConnected."""
     integration = connected(Side.VENDOR, integrations)

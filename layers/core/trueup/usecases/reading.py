@@ -47,7 +47,6 @@ class ReadOrder:
     stop_at_seconds: float | None = None
     accept_drop: bool = False
     on_progress: Progress | None = None
-    customer_file: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,7 @@ class _Read:
     accounts_totals: list[int] = field(default_factory=list)
     agreements_totals: list[int] = field(default_factory=list)
     records: int = 0
+    accounts_as_of: datetime | None = None
     is_whole: bool = False
 
     def add(self, page: SidePage, address: str) -> None:
@@ -87,6 +87,7 @@ class _Read:
                 self.agreements_totals.append(page.agreements_total)
         else:
             self.records += len(page.counts)
+            self.accounts_as_of = page.accounts_as_of
 
     def dump(self) -> bytes:
         return json.dumps(
@@ -178,6 +179,7 @@ def _header(order: ReadOrder, side: Side, read: _Read, now: datetime) -> Snapsho
         digest=digest,
         accounts=len(read.accounts),
         records=read.records,
+        accounts_as_of=read.accounts_as_of,
     )
 
 

@@ -1,12 +1,13 @@
-"""Read the vendor in full: a complete snapshot or nothing."""
+"""Read the vendor in full: a complete snapshot or nothing. The customer file that is kept stands in where it must."""
 
 from __future__ import annotations
 
 from trueup.domain.integrations import Side
 from trueup.ports.clock import Clock
 from trueup.ports.connections import Connections
-from trueup.ports.state import Checkpoints, Integrations, Snapshots
+from trueup.ports.state import Checkpoints, Integrations, Snapshots, Uploads
 from trueup.ports.vault import Vault
+from trueup.usecases.customer_file import kept_customer_file
 from trueup.usecases.opening import connected, open_vendor
 from trueup.usecases.reading import ReadOrder, ReadResult, read_side
 
@@ -19,15 +20,17 @@ def sync_vendor(
     connections: Connections,
     snapshots: Snapshots,
     checkpoints: Checkpoints,
+    uploads: Uploads,
     clock: Clock,
 ) -> ReadResult:
     """Read on until done or out of time; see ``read_side`` for what is raised. Raises NotConnected without a vendor."""
+    name = connected(Side.VENDOR, integrations).name
+    file = kept_customer_file(name, uploads=uploads)
+    vendor = open_vendor(integrations=integrations, vault=vault, connections=connections, customer_file=file)
     return read_side(
         order,
-        integration=connected(Side.VENDOR, integrations).name,
-        read_page=open_vendor(
-            integrations=integrations, vault=vault, connections=connections, customer_file=order.customer_file
-        ).read_page,
+        integration=name,
+        read_page=vendor.read_page,
         snapshots=snapshots,
         checkpoints=checkpoints,
         clock=clock,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Final
 
 from trueup.adapters.http import BaseAddress, HttpClient, HttpLimits, Pace, parse_base_address
@@ -15,7 +16,7 @@ from trueup.adapters.mimecast.account_detail import AccountDetail, read_account_
 from trueup.adapters.mimecast.calls import MimecastCalls, PermissionRefused, ResourceUnknown
 from trueup.adapters.mimecast.checking import CheckParts, check_credential
 from trueup.adapters.mimecast.contracts import ContractIndex, Contracts
-from trueup.adapters.mimecast.customer_file import CustomerFile, parse_customer_file
+from trueup.adapters.mimecast.customer_file import CustomerFile, open_customer_file
 from trueup.adapters.mimecast.customers import Customer, CustomerList, CustomerPage
 from trueup.adapters.mimecast.field_mapping import FieldMapping, shipped_mapping
 from trueup.adapters.mimecast.on_behalf import AccountSwitch, OnBehalf
@@ -27,7 +28,8 @@ from trueup.adapters.mimecast.tokens import MimecastCredential, TokenSource, par
 from trueup.domain.accounts import Service, ServiceCount, ServiceId, VendorPage
 from trueup.domain.billing import CapabilityReport
 from trueup.domain.counts import Basis
-from trueup.domain.errors import InputInvalid
+from trueup.domain.errors import InputInvalid, ReadIncomplete
+from trueup.domain.uploads import Upload
 from trueup.ports.clock import Clock
 
 ALLOWED_SUFFIXES: Final = ("services.mimecast.com",)
@@ -47,7 +49,7 @@ class MimecastBilling:
 
     ``on_behalf`` sets how accounts are asked on their behalf (None finds it out); ``mapping`` replaces the shipped
     field mapping; ``customer_file`` is used where the customer list may not be read, and for seats that nobody else
-    tells.
+    tells. Where the list can be read the file never contradicts another source: it may be months old.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class MimecastBilling:
         self._parallel = parallel
         self._client_id_end = credential.client_id[-4:]
         self._file = customer_file
+        self._file_as_of = customer_file.as_of if customer_file else None
         self._file_rows = {one.code: one for one in customer_file.customers} if customer_file else {}
         self._calls = MimecastCalls(client, TokenSource(client, credential, clock))
         self._customers = CustomerList(self._calls, mapping, page_size, pages_maximum)
@@ -96,7 +99,10 @@ class MimecastBilling:
             self._contracts.forget()
         prefix, page = self._page(cursor)
         next_cursor = None if page.next_token is None else f"{prefix}{page.next_token}"
-        return self._told(page.customers, next_cursor, page.total)
+        told = self._told(page.customers, next_cursor, page.total, by_file=prefix == _FILE_CURSOR)
+        if prefix == _FILE_CURSOR and self._file is not None:
+            return replace(told, accounts_as_of=self._file.as_of)
+        return told
 
     def _page(self, cursor: str | None) -> tuple[str, CustomerPage]:
         """The customers at the cursor and the prefix of the next cursor."""
@@ -110,25 +116,36 @@ class MimecastBilling:
         except (PermissionRefused, ResourceUnknown):
             if cursor is not None or self._file is None:
                 raise
-            return _FILE_CURSOR, self._file_page("0")
+            return _FILE_CURSOR, self._file_page(f"{self._file.digest}:0")
 
-    def _file_page(self, offset_text: str) -> CustomerPage:
-        rows = self._file.customers if self._file is not None else ()
-        if not offset_text.isdecimal() or int(offset_text) >= max(len(rows), 1) or self._file is None:
+    def _file_page(self, mark: str) -> CustomerPage:
+        """A page of the exported file. The mark names the file, so that one read never mixes two of them."""
+        digest, _, offset_text = mark.partition(":")
+        if not offset_text.isdecimal():
             raise InputInvalid("this page mark does not fit the customer file", field="cursor")
-        start = int(offset_text)
+        if self._file is None or digest != self._file.digest:
+            raise ReadIncomplete(
+                "the customer file was replaced or forgotten while it was read",
+                integration=INTEGRATION,
+                remedy="Run again; it begins with the file that is kept now, if there is one.",
+            )
+        rows, start = self._file.customers, int(offset_text)
+        if start >= len(rows):
+            raise InputInvalid("this page mark does not fit the customer file", field="cursor")
         end = start + self._page_size
         customers = tuple(Customer(one.account, SourceCount(Basis.PARTNER_CUSTOMER)) for one in rows[start:end])
-        return CustomerPage(customers, str(end) if end < len(rows) else None, len(rows))
+        return CustomerPage(customers, f"{digest}:{end}" if end < len(rows) else None, len(rows))
 
-    def _told(self, customers: Sequence[Customer], next_cursor: str | None, total: int | None) -> VendorPage:
+    def _told(
+        self, customers: Sequence[Customer], next_cursor: str | None, total: int | None, *, by_file: bool
+    ) -> VendorPage:
         contracts = self._contracts.index()
         details = self._details([one for one in customers if not contracts.by_account.get(str(one.account.id))])
         services: dict[ServiceId, Service] = {}
         counts: list[ServiceCount] = []
         as_of = self._clock.now()
         for customer in customers:
-            told = account_services(self._sources(customer, contracts, details), as_of=as_of)
+            told = account_services(self._sources(customer, contracts, details, by_file=by_file), as_of=as_of)
             services.update((service.id, service) for service in told.services if service.id not in services)
             counts.extend(told.counts)
         return VendorPage(
@@ -140,7 +157,7 @@ class MimecastBilling:
         )
 
     def _sources(
-        self, customer: Customer, contracts: ContractIndex, details: Mapping[str, AccountDetail]
+        self, customer: Customer, contracts: ContractIndex, details: Mapping[str, AccountDetail], *, by_file: bool
     ) -> AccountSources:
         code = str(customer.account.id)
         detail, row = details.get(code), self._file_rows.get(code)
@@ -150,7 +167,7 @@ class MimecastBilling:
             account_level=[
                 customer.seats,
                 *([detail.seats] if detail is not None else []),
-                *([row.source_count] if row is not None else []),
+                *([replace(row.source_count, as_of=self._file_as_of, comparable=by_file)] if row is not None else []),
             ],
             detail=detail,
             notes=[note for note in (contracts.unavailable, contracts.not_in_force.get(code)) if note],
@@ -184,7 +201,7 @@ def open_mimecast(
     *,
     clock: Clock,
     allow_loopback: bool,
-    customer_file: bytes | None = None,
+    customer_file: Upload | None = None,
     on_behalf: OnBehalf | None = None,
     mapping: FieldMapping | None = None,
     limits: HttpLimits | None = None,
@@ -197,7 +214,7 @@ def open_mimecast(
     """
     base = parse_mimecast_address(url, allow_loopback=allow_loopback)
     credential = parse_credential(fields)
-    file = parse_customer_file(customer_file) if customer_file is not None else None
+    file = open_customer_file(customer_file) if customer_file is not None else None
     pace = Pace(REQUESTS_PER_SECOND, PARALLEL_CALLS)
     client = HttpClient(base, integration=INTEGRATION, clock=clock, limits=limits, pace=pace)
     return MimecastBilling(

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import codecs
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from trueup.adapters.mimecast.reading import display_text
@@ -19,11 +21,12 @@ from trueup.adapters.mimecast.source_counts import SourceCount
 from trueup.domain.accounts import VendorAccount, VendorAccountId
 from trueup.domain.counts import SEATS_MAXIMUM, Basis, Evidence
 from trueup.domain.errors import InputInvalid
+from trueup.domain.uploads import UPLOAD_BYTES_MAXIMUM, Upload
 
 FIELD: Final = "customer_file"
-BYTES_MAXIMUM: Final = 5 * 1024 * 1024
 _HEADER_WITHIN_LINES = 20
 _TOLD_PROBLEMS = 20
+_DIGEST_CHARACTERS = 16
 _CODE_COLUMNS = ("account code", "customer account code", "mimecast account code", "code")
 _NAME_COLUMNS = ("account name", "customer name", "company name", "customer", "company", "name")
 _SEATS_COLUMNS = (
@@ -65,9 +68,11 @@ class FileCustomer:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFile:
-    """A whole file, in its own order."""
+    """A whole file, in its own order. ``digest`` tells it from another; ``as_of`` is when it was given, if known."""
 
     customers: tuple[FileCustomer, ...]
+    digest: str
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +83,19 @@ class _Columns:
     width: int
 
 
+def open_customer_file(upload: Upload) -> CustomerFile:
+    """A kept file. What it tells is as old as the file. Raises what ``parse_customer_file`` raises."""
+    return replace(parse_customer_file(upload.content), as_of=upload.uploaded_at)
+
+
 def parse_customer_file(content: bytes) -> CustomerFile:
     """The customers of an exported file in UTF-8 or UTF-16, separated by comma, semicolon, tab or bar.
 
     Raises InputInvalid: too large, not text, no header row with an account code and a name, no customers, or bad rows
     (all of them named, the first twenty in words).
     """
-    if len(content) > BYTES_MAXIMUM:
-        raise _invalid(f"the customer file is larger than {BYTES_MAXIMUM} bytes")
+    if len(content) > UPLOAD_BYTES_MAXIMUM:
+        raise _invalid(f"the customer file is larger than {UPLOAD_BYTES_MAXIMUM} bytes")
     rows = _rows(_decoded(content))
     header_at, columns = _header(rows)
     customers: list[FileCustomer] = []
@@ -108,7 +118,7 @@ def parse_customer_file(content: bytes) -> CustomerFile:
         raise _invalid(f"the customer file has {len(problems)} bad rows and was not taken: {shown}{more}")
     if not customers:
         raise _invalid("the customer file lists no customers")
-    return CustomerFile(tuple(customers))
+    return CustomerFile(tuple(customers), hashlib.sha256(content).hexdigest()[:_DIGEST_CHARACTERS])
 
 
 def _decoded(content: bytes) -> str:

@@ -24,7 +24,8 @@ class SourceCount:
     """What one source says: one or more evidences, the first one being its number, or a problem, or neither (silence).
 
     ``summed`` says that the evidences are parts of one number rather than several words for it.
-    ``comparable`` is false where another source counts something else, so that a difference means nothing.
+    ``comparable`` is false where another source counts something else, so that a difference means nothing. ``as_of`` is
+    when it was said, where that is not the time of this read.
     """
 
     basis: Basis
@@ -32,6 +33,7 @@ class SourceCount:
     problem: str | None = None
     summed: bool = False
     comparable: bool = True
+    as_of: datetime | None = None
 
     @property
     def seats(self) -> int | None:
@@ -61,7 +63,7 @@ def combined(sources: Sequence[SourceCount], *, as_of: datetime, silence: str) -
     return Known(
         seats=Seats(number),
         basis=first.basis,
-        as_of=as_of,
+        as_of=first.as_of or as_of,
         evidence=tuple(one for source in speaking for one in source.evidence),
         conflict=_conflict(first, number, speaking[1:]),
     )
