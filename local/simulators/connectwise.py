@@ -39,7 +39,10 @@ class ConnectWiseSimulator(Simulator):
 
     Switches: `limit_per_minute` (0: no limit), `limit_window_seconds`, `codebase` (what company info names; changing
     it makes the old one 404, as an upgrade does), `bad_credentials_status` (401, or 404 as seen on cloud hosts),
-    `link_carries_query` (whether forward-only Links repeat fields and conditions; the documented sample does not).
+    `link_carries_query` (whether forward-only Links repeat fields and conditions; the documented sample does not),
+    `page_cap` (the most rows a page holds, whatever is asked for), `link_style` (used: the Link names the page size
+    that was used; asked: the one that was asked for; relative: without a server; number: forward-only paging is not
+    known and pages are numbered; none: no Link at all).
     """
 
     name = "ConnectWise"
@@ -50,6 +53,8 @@ class ConnectWiseSimulator(Simulator):
         "codebase",
         "bad_credentials_status",
         "link_carries_query",
+        "page_cap",
+        "link_style",
     )
 
     def __init__(self, world: World, *, latency_seconds: float = 0.0, port: int = 0, limit_per_minute: int = 0) -> None:
@@ -59,6 +64,8 @@ class ConnectWiseSimulator(Simulator):
         self.codebase = "v2025_1/"
         self.bad_credentials_status = 401
         self.link_carries_query = False
+        self.page_cap = MAX_PAGE_SIZE
+        self.link_style = "used"
         self.monotonic: Callable[[], float] = time.monotonic
         self._served_at: deque[float] = deque()
 
@@ -194,9 +201,9 @@ class ConnectWiseSimulator(Simulator):
         if size < 1 or page < 1 or page_id < 0:
             return self.error_reply(400, "InvalidObject", "pageSize and page are whole numbers from 1")
         # Observed: an over-large page size is not refused but silently capped.
-        size = min(size, MAX_PAGE_SIZE)
+        size = min(size, self.page_cap, MAX_PAGE_SIZE)
         holds = parse_conditions(query.get("conditions", ""))
-        if request.header("pagination-type") == "forward-only":
+        if request.header("pagination-type") == "forward-only" and self.link_style != "number":
             if "orderBy" in query:
                 return self.error_reply(400, "InvalidObject", "orderBy is not allowed with forward-only paging")
             rows, link = self._forward_page(request, ids, make, holds, size, page_id)
@@ -205,7 +212,7 @@ class ConnectWiseSimulator(Simulator):
             rows, link = self._numbered_page(request, found, size, page)
         if query.get("fields"):
             rows = [only_fields(row, query["fields"].split(",")) for row in rows]
-        return json_reply(200, rows, headers=[("Link", link)] if link else [])
+        return json_reply(200, rows, headers=[("Link", link)] if link and self.link_style != "none" else [])
 
     def _forward_page(
         self,
@@ -261,7 +268,10 @@ class ConnectWiseSimulator(Simulator):
         return window[:size], ", ".join(links)
 
     def _link(self, request: Request, parameters: Mapping[str, str], relation: str) -> str:
-        return f'<{request.base_url}{request.path}?{urlencode(parameters)}>; rel="{relation}"'
+        if self.link_style == "asked":
+            parameters = {**parameters, "pageSize": request.query.get("pageSize", str(DEFAULT_PAGE_SIZE))}
+        server = "" if self.link_style == "relative" else request.base_url
+        return f'<{server}{request.path}?{urlencode(parameters)}>; rel="{relation}"'
 
     def count_of(self, request: Request, ids: Iterable[int], make: Callable[[int], dict[str, Any]]) -> Reply:
         """`{"count": n}` of the records the conditions hold for."""

@@ -29,13 +29,12 @@ from tests.adapters.connectwise.connected import (
 from tests.contracts.psa_subjects import Scene, a_line, an_account, an_agreement, world_of
 from trueup.adapters.connectwise import reading
 from trueup.adapters.connectwise.paging import PAGES_MAXIMUM, NextLink, Position
-from trueup.domain.billing import AgreementState
+from trueup.domain.billing import AgreementState, PsaPage
 from trueup.domain.errors import (
     RateLimited,
     ReadIncomplete,
     ReplyUnreadable,
     SchemaUnknown,
-    UnsafeAddress,
     VendorTrouble,
     VendorUnavailable,
 )
@@ -185,27 +184,71 @@ def test_a_read_that_has_run_over_the_page_cap_is_incomplete() -> None:
     total=st.none() | st.integers(0, 999_999_999),
     marks=st.integers(0, 2_000).map(lambda pages: "aB3_-z" * pages),
     page_id=st.from_regex(r"[A-Za-z0-9._~=+/-]{0,200}", fullmatch=True),
+    cap=st.integers(0, 999),
 )
-def test_a_cursor_names_its_position(page: int, seen: int, total: int | None, marks: str, page_id: str) -> None:
-    position = Position("companies", page, seen, total, marks, page_id)
+def test_a_cursor_names_its_position(
+    page: int, seen: int, total: int | None, marks: str, page_id: str, cap: int
+) -> None:
+    position = Position("companies", page, seen, total, marks, page_id, cap)
     assert Position.of(position.cursor(), phases=("companies",)) == position
 
 
-@pytest.mark.parametrize(
-    ("link", "error"),
-    [
-        ("<https://evil.example/x?pageId=9>; rel=next", UnsafeAddress),
-        ("<{url}/x?page=2>; rel=next", ReadIncomplete),
-        ("<{url}/x?pageId=a%20b>; rel=next", ReadIncomplete),
-    ],
-)
-def test_a_next_link_that_cannot_be_followed_is_refused(link: str, error: type[Exception]) -> None:
+BAD_LINKS = ["<https://evil.example/x?pageId=9>; rel=next", "<{url}/x?pageId=a%20b>; rel=next", "<{url}/x>; rel=next"]
+
+
+def _read_one_row_under(link: str, companies: int) -> PsaPage:
+    """The first page, which holds one row under the link, of a site that counts so many companies."""
     row = [{"id": 1, "identifier": "C1", "name": "Client"}]
-    with connected() as site:
+    with connected(Scene(tuple(an_account(number) for number in range(1, companies + 1)))) as site:
         header = link.replace("{url}", site.simulator.url)
         site.simulator.faults.add("raw", path=COMPANIES, body=json.dumps(row), headers={"Link": header})
-        with pytest.raises(error):
-            site.psa.read_page(None)
+        return site.psa.read_page(None)
+
+
+@pytest.mark.parametrize("link", BAD_LINKS)
+def test_a_next_link_that_cannot_be_followed_makes_the_read_incomplete(link: str) -> None:
+    with pytest.raises(ReadIncomplete, match="link"):
+        _read_one_row_under(link, companies=2)
+
+
+@pytest.mark.parametrize("link", BAD_LINKS)
+def test_a_next_link_that_cannot_be_followed_is_passed_over_when_all_were_seen(link: str) -> None:
+    assert _read_one_row_under(link, companies=1).next_cursor == "1:agreements:1:0:::"
+
+
+@pytest.mark.parametrize("counts", [True, False])
+@pytest.mark.parametrize("link", ["asked", "none", "number", "relative"])
+def test_a_capped_list_is_read_whole_whatever_the_link_looks_like(link: str, counts: bool) -> None:
+    scene = many_clients(61)
+    lines = tuple(a_line(7000 + number, scene.agreements[0], EMAIL) for number in range(60))
+    with connected(Scene(scene.accounts, scene.agreements, (*scene.lines, *lines), scene.products)) as site:
+        site.simulator.page_cap = 25
+        site.simulator.link_style = link
+        if not counts:
+            site.simulator.faults.add("status", path="/*/count", times=0, status=404)
+        whole = read_all(site.psa)
+    assert [account.id for account in whole.accounts] == [account.id for account in scene.accounts]
+    assert (len(whole.agreements), len({line.id for line in whole.lines}), len(whole.lines)) == (61, 121, 121)
+
+
+def test_a_cap_below_any_that_is_known_is_learned_where_the_site_cannot_count() -> None:
+    scene = many_clients(7)
+    lines = tuple(a_line(7000 + number, scene.agreements[0], EMAIL) for number in range(8))
+    with connected(Scene(scene.accounts, scene.agreements, (*scene.lines, *lines), scene.products)) as site:
+        site.simulator.page_cap = 3
+        site.simulator.link_style = "asked"
+        site.simulator.faults.add("status", path="/*/count", times=0, status=404)
+        whole = read_all(site.psa)
+    assert (len(whole.accounts), len(whole.agreements), len(whole.lines)) == (7, 7, 15)
+
+
+def test_a_server_that_sends_everything_at_once_without_a_link_is_read_once() -> None:
+    rows = [{"id": number, "identifier": f"C{number}", "name": f"Client {number}"} for number in range(1, 41)]
+    with connected() as site:
+        site.simulator.faults.add("status", path="/*/count", times=0, status=404)
+        site.simulator.faults.add("raw", path=COMPANIES, times=0, body=json.dumps(rows))
+        whole = read_all(site.psa)
+    assert [account.id for account in whole.accounts] == [str(number) for number in range(1, 41)]
 
 
 def test_a_site_that_cannot_count_is_read_all_the_same() -> None:

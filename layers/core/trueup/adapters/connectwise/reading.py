@@ -7,15 +7,15 @@ wider than the pace of the session allows. It must not turn an unreadable record
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from trueup.adapters.connectwise.paging import (
     PAGE_SIZE_MAXIMUM,
     Listing,
-    NextLink,
     Position,
-    read_list_page,
+    read_positioned,
     read_whole_list,
 )
 from trueup.adapters.connectwise.replies import (
@@ -77,7 +77,7 @@ class BillingReader:
         if position.phase == _COMPANIES_PHASE:
             return self._companies(position)
         if position.page == 1:
-            position = Position(_AGREEMENTS_PHASE, total=self._count(AGREEMENTS))
+            position = replace(position, total=self._count(AGREEMENTS))
         return self._agreements(position)
 
     def read_line(self, reference: LineReference) -> LineState:
@@ -118,40 +118,38 @@ class BillingReader:
         return agreement
 
     def _companies(self, position: Position) -> PsaPage:
-        records, link = self._page(COMPANIES, CompanyWire, position)
-        following = position.after([record.id for record in records], link, listing=COMPANIES)
+        records, following = self._page(COMPANIES, CompanyWire, position)
         return PsaPage(
             accounts=tuple(record.account() for record in records),
             agreements=(),
             lines=(),
-            next_cursor=(following or Position(_AGREEMENTS_PHASE)).cursor(),
+            next_cursor=(following or Position(_AGREEMENTS_PHASE, cap=position.cap)).cursor(),
             accounts_total=position.total if position.page == 1 else None,
         )
 
     def _agreements(self, position: Position) -> PsaPage:
-        records, link = self._page(AGREEMENTS, AgreementWire, position)
-        following = position.after([record.id for record in records], link, listing=AGREEMENTS)
+        records, following = self._page(AGREEMENTS, AgreementWire, position)
         agreements = tuple(record.agreement() for record in records)
         return PsaPage(
             accounts=(),
             agreements=agreements,
-            lines=self._lines_of_all(agreements),
+            lines=self._lines_of_all(agreements, position.cap),
             next_cursor=following.cursor() if following else None,
             agreements_total=position.total if position.page == 1 else None,
         )
 
     def _page[Record: RecordWire](
         self, listing: Listing, kind: type[Record], position: Position
-    ) -> tuple[list[Record], NextLink | None]:
+    ) -> tuple[list[Record], Position | None]:
         try:
-            return read_list_page(self._session, listing, kind, position.page_id)
+            return read_positioned(self._session, listing, kind, position)
         except ResourceAbsent as absent:
             # Every site has these lists, so a 404 is never about the list.
             raise CredentialRejected(
                 absent.message, integration=INTEGRATION, status=absent.status, remedy=CLOUD_404_HINT
             ) from absent
 
-    def _lines_of_all(self, agreements: tuple[Agreement, ...]) -> tuple[Line, ...]:
+    def _lines_of_all(self, agreements: tuple[Agreement, ...], cap: int) -> tuple[Line, ...]:
         """The lines of the agreements that may bill, in their order; the first trouble ends the page.
 
         Agreements that are cancelled or expired by now are kept without their lines: they bill nothing, nothing may be
@@ -161,19 +159,24 @@ class BillingReader:
         today = self._clock.now().date()
         billing = [agreement for agreement in agreements if not _is_over(agreement, today)]
         with ThreadPoolExecutor(max_workers=PARALLEL_CALLS, thread_name_prefix="connectwise") as pool:
-            return tuple(line for lines in pool.map(self.lines_of, billing) for line in lines)
+            return tuple(line for lines in pool.map(lambda one: self.lines_of(one, cap=cap), billing) for line in lines)
 
-    def lines_of(self, agreement: Agreement) -> tuple[Line, ...]:
-        """Every line of one agreement. Raises ReadIncomplete when the list does not end well or is gone."""
+    def lines_of(self, agreement: Agreement, *, cap: int = 0) -> tuple[Line, ...]:
+        """Every line of one agreement; ``cap`` is as in Position.
+
+        Raises ReadIncomplete when the list does not end well or is gone.
+        """
         listing = Listing(
             f"/finance/agreements/{agreement.id}/additions",
             ADDITION_FIELDS,
             PAGE_SIZE_MAXIMUM,
             f"reading the additions of agreement {agreement.id}",
             AGREEMENTS_PERMISSION,
+            is_one_of_many=True,
         )
         try:
-            return tuple(_line(wire, agreement) for wire in read_whole_list(self._session, listing, AdditionWire))
+            found = read_whole_list(self._session, listing, AdditionWire, cap=cap)
+            return tuple(_line(wire, agreement) for wire in found)
         except ResourceAbsent as absent:
             raise ReadIncomplete(
                 f"ConnectWise agreement {agreement.id} went away while its additions were read", integration=INTEGRATION
