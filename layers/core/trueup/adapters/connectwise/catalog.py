@@ -22,6 +22,9 @@ CATALOG_PATH: Final = "/procurement/catalog"
 TEXT_CHARACTERS_MAXIMUM: Final = 75
 """The longest Product ID in the published description."""
 
+_FEWEST_ROWS_OF_A_CAPPED_PAGE = 25
+"""The documented default page size: with fewer rows than that nothing was left out."""
+
 _NOT_LITERAL = re.compile(r'["*%\\\x00-\x1f\x7f]+')
 _INTERNAL_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
 
@@ -41,13 +44,13 @@ def search_catalog(session: ConnectWiseSession, text: str, limit: int) -> tuple[
         )
     # More rows than asked for: those that match only in part are dropped here and must not push out a true hit.
     page_size = min(PAGE_SIZE_MAXIMUM, max(100, limit * 4))
-    conditions = f'identifier contains "{literal}" or description contains "{literal}"'
-    found = _query(session, conditions, page_size)
-    exact = f'identifier="{literal}"'
+    # One comparison a call, as in ConnectWise's own sample: a stand-in need not know how conditions are joined.
+    found = _query(session, f'identifier contains "{literal}"', page_size)
+    found += _query(session, f'description contains "{literal}"', page_size)
     if _INTERNAL_ID.fullmatch(wanted):
-        found += _query(session, f"{exact} or id={wanted}", page_size)
-    elif len(found) >= page_size and literal == wanted:
-        found += _query(session, exact, page_size)
+        found += _query(session, f"id={wanted}", page_size)
+    if len(found) >= _FEWEST_ROWS_OF_A_CAPPED_PAGE and literal == wanted:
+        found += _query(session, f'identifier="{literal}"', page_size)
     unique = {product.id: product for product in found if _matches(product, wanted)}
     return tuple(sorted(unique.values(), key=lambda product: _rank(product, wanted))[:limit])
 
