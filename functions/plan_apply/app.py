@@ -13,9 +13,10 @@ from trueup.api.deadlines import stop_at_seconds
 from trueup.api.events import ApplyEvent
 from trueup.api.views import plan_totals_view
 from trueup.domain.errors import LeaseHeld, RateLimited
+from trueup.domain.integrations import Side
 from trueup.domain.periods import Period
 from trueup.settings import settings
-from trueup.usecases.opening import open_psa
+from trueup.usecases.opening import connected, open_psa
 from trueup.usecases.plan_apply import apply_plan
 
 logger = Logger()
@@ -42,6 +43,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             owner=order.owner or context.aws_request_id,
             period_now=str(Period.at(clock.now(), settings().time_zone)),
             psa=open_psa(integrations=state.integrations, vault=bootstrap.vault(), connections=bootstrap.connections()),
+            psa_system=connected(Side.PSA, state.integrations).system,
             plans=state.plans,
             plan_index=state.plan_index,
             leases=state.leases,

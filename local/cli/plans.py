@@ -16,9 +16,11 @@ from trueup.api.views import View, change_view, plan_totals_view, plan_view
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.canonical import decimal_text
 from trueup.domain.errors import NotFound, TrueupError
+from trueup.domain.integrations import Side
 from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.runs import RunState
 from trueup.usecases.monthly_run import end_run
+from trueup.usecases.opening import connected
 from trueup.usecases.plan_apply import apply_plan
 from trueup.usecases.plans import approve_plan, release_change
 
@@ -131,6 +133,7 @@ def apply(workplace: Workplace, arguments: Namespace) -> int:
                 owner=f"{socket.gethostname()}:{workplace.home.path}",
                 period_now=workplace.period,
                 psa=workplace.psa(),
+                psa_system=connected(Side.PSA, state.integrations).system,
                 plans=state.plans,
                 plan_index=state.plan_index,
                 leases=state.leases,

@@ -225,6 +225,7 @@ class SimulatedOffice:
             owner=f"process {self.clock.monotonic_seconds()}",
             period_now=plan.period,
             psa=self.psa(),
+            psa_system=self.state.integrations.get(IntegrationName.CONNECTWISE).system,
             plans=self.state.plans,
             plan_index=self.state.plan_index,
             leases=self.state.leases,

@@ -11,6 +11,7 @@ from tests.simulation.auditor import Evidence, audit, writes_of
 from tests.simulation.turns import Turns, errors_of
 from tests.usecases.office import APPROVER, PERIOD, PERSON, SECRET, Office, small_month
 from trueup.domain.errors import LeaseHeld, TrueupError
+from trueup.domain.integrations import IntegrationName
 from trueup.domain.plan import Plan, PlanState
 from trueup.usecases.month import Systems, read_and_match, reconcile_run
 from trueup.usecases.plan_apply import LEASE_SECONDS, Applied, apply_plan
@@ -31,6 +32,7 @@ def apply_in_turns(office: Office, plan: Plan, turns: Turns, owner: str) -> Appl
         owner=owner,
         period_now=PERIOD,
         psa=turns.wrap(office.psa),
+        psa_system=office.state.integrations.get(IntegrationName.CONNECTWISE).system,
         plans=turns.wrap(office.state.plans),
         plan_index=turns.wrap(office.state.plan_index),
         leases=turns.wrap(office.state.leases),

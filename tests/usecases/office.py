@@ -279,6 +279,7 @@ class Office:
             owner=owner,
             period_now=period_now,
             psa=self.psa,
+            psa_system=self.state.integrations.get(IntegrationName.CONNECTWISE).system,
             plans=self.state.plans,
             plan_index=self.state.plan_index,
             leases=self.state.leases,

@@ -22,6 +22,7 @@ from trueup.domain.errors import (
     TrueupError,
     VendorUnavailable,
 )
+from trueup.domain.integrations import IntegrationName
 from trueup.domain.plan import Plan, PlanState
 from trueup.usecases.plan_apply import APPLY_LEASE, LEASE_SECONDS, apply_plan
 
@@ -360,6 +361,7 @@ def test_A5_an_apply_that_lost_its_lease_on_the_way_stops_before_the_next_write(
             owner="first",
             period_now=PERIOD,
             psa=month.psa,
+            psa_system=month.state.integrations.get(IntegrationName.CONNECTWISE).system,
             plans=month.state.plans,
             plan_index=month.state.plan_index,
             leases=month.state.leases,
@@ -461,6 +463,7 @@ def test_plans_of_two_months_are_not_applied_at_the_same_time(month: Office, pla
         owner="first",
         period_now=PERIOD,
         psa=month.psa,
+        psa_system=month.state.integrations.get(IntegrationName.CONNECTWISE).system,
         plans=month.state.plans,
         plan_index=month.state.plan_index,
         leases=month.state.leases,
@@ -468,3 +471,24 @@ def test_plans_of_two_months_are_not_applied_at_the_same_time(month: Office, pla
         on_result=apply_the_other,
     )
     assert refused == ["first", "first"]
+
+
+# Another PSA.
+
+
+def test_a_plan_for_one_psa_is_never_written_into_another(month: Office, plan: Plan) -> None:
+    """A sandbox is often a copy: the lines there have the ids, quantities and versions of the real ones."""
+    month.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox")
+    with pytest.raises(PlanNotReady, match="acmemsp_sandbox is connected now"):
+        month.apply(plan)
+    assert month.psa.calls["set_quantity"] == 0
+    again = month.run().plan
+    assert again.id != plan.id
+    assert [change.content() for change in again.changes] == [change.content() for change in plan.changes]
+    assert again.state is PlanState.PROPOSED, "the approval was for the other one"
+    assert month.apply(month.approve(again)).is_done
+
+
+def test_a_new_key_for_the_same_psa_changes_nothing_for_the_plan(month: Office, plan: Plan) -> None:
+    month.connect(IntegrationName.CONNECTWISE, public_key="anotherPublicKey2")
+    assert month.apply(plan).is_done

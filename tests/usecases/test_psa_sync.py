@@ -47,6 +47,29 @@ def test_a_read_in_pieces_says_the_same_as_one_in_one_go(office: Office) -> None
     assert pieces.snapshot.records == whole.records
 
 
+def test_a_read_that_began_at_another_psa_begins_anew(office: Office) -> None:
+    """Pages of two systems are never one snapshot."""
+    begun = office.read_psa(stop_at_seconds=0.0)
+    assert (begun.snapshot, begun.progress.pages) == (None, 1)
+    office.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox")
+    office.clock.advance(60)
+    whole = office.read_psa().snapshot
+    assert whole is not None
+    assert whole.started_at == office.clock.now()
+    assert whole.system.endswith("acmemsp_sandbox")
+    assert len(whole.pages) == len(set(whole.pages))
+
+
+def test_a_run_that_had_read_another_psa_reads_the_one_that_is_connected_now(office: Office) -> None:
+    first = office.read_psa().snapshot
+    office.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox")
+    office.clock.advance(60)
+    second = office.read_psa().snapshot
+    assert first is not None
+    assert second is not None
+    assert (first.system == second.system, second.started_at > first.started_at) == (False, True)
+
+
 @pytest.mark.fault("T15")
 def test_T15_agreements_that_do_not_add_up_are_incomplete(office: Office) -> None:
     def read_page(cursor: str | None) -> PsaPage:

@@ -57,6 +57,11 @@ class Integration:
     finished_at: datetime | None = None
     version: int = 0
 
+    @property
+    def system(self) -> str:
+        """Which system this is: its address, and the company there. What was read of one is not true of another."""
+        return " ".join((self.address, *(value for _, value in self.settings)))
+
 
 @dataclass(frozen=True, slots=True)
 class CredentialField:

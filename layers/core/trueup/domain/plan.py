@@ -111,7 +111,8 @@ class ChangeResult:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All changes of one period. ``id`` is made of the period and the first checksum, so an equal proposal is the same
-    plan. ``changes`` are sorted by id."""
+    plan. ``changes`` are sorted by id. ``psa_system`` is the PSA whose lines they are; empty in records of before it
+    was kept."""
 
     id: str
     tenant: str
@@ -127,17 +128,20 @@ class Plan:
     results: tuple[ChangeResult, ...] = ()
     snapshots: tuple[str, ...] = ()
     version: int = 0
+    psa_system: str = ""
 
     @property
     def checksum(self) -> str:
         return sha256(self.content())
 
     def content(self) -> dict[str, Plain]:
-        return {
+        content: dict[str, Plain] = {
             "tenant": self.tenant,
             "period": self.period,
             "changes": [change.content() for change in self.changes],
         }
+        # Left out when it is not known, so that plans from before it was kept have the checksum they were approved by.
+        return content | {"psa_system": self.psa_system} if self.psa_system else content
 
     def canonical(self) -> bytes:
         """The bytes that the checksum is over."""
@@ -205,6 +209,14 @@ class Plan:
         if self.approved_checksum != checksum:
             raise ChecksumMismatch(f"plan {self.id} was approved with another checksum")
 
+    def require_psa(self, system: str) -> None:
+        """Raises PlanNotReady when another PSA is connected than the one whose lines the changes are."""
+        if self.psa_system and self.psa_system != system:
+            raise PlanNotReady(
+                f"plan {self.id} is for {self.psa_system}, and {system} is connected now",
+                remedy="Run again and use the new plan.",
+            )
+
     def with_result(self, result: ChangeResult) -> Plan:
         """The plan with that result, and applied once every change that may be written has a final one.
 
@@ -253,6 +265,7 @@ def build_plan(
     read_ages_hours: Iterable[Decimal],
     snapshots: tuple[str, ...],
     prepared_by: str,
+    psa_system: str = "",
 ) -> Plan:
     """A plan of the rows that a changed quantity corrects; everything else is left to a person."""
     ages = tuple(read_ages_hours)
@@ -271,6 +284,7 @@ def build_plan(
         changes=tuple(changes),
         snapshots=snapshots,
         prepared_by=prepared_by,
+        psa_system=psa_system,
     )
     return replace(draft, id=f"plan-{reconciliation.period}-{draft.checksum[:12]}")
 

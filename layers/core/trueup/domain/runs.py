@@ -91,8 +91,8 @@ class Snapshot:
     """The header of one complete read of one side. It is written last: a snapshot without a header does not exist.
 
     ``pages`` are the content addresses (SHA-256) of its pages in order; ``digest`` is over them, so two reads that say
-    the same have the same digest whatever the time. ``accounts_as_of`` is set where a file that a person gave listed the
-    accounts: when that was.
+    the same have the same digest whatever the time. ``system`` is what was read (Integration.system); empty in records
+    of before it was kept. ``accounts_as_of`` is set where a file that a person gave listed the accounts: when that was.
     """
 
     id: str
@@ -105,4 +105,5 @@ class Snapshot:
     digest: str
     accounts: int
     records: int
+    system: str = ""
     accounts_as_of: datetime | None = None

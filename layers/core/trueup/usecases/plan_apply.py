@@ -46,6 +46,7 @@ def apply_plan(
     owner: str,
     period_now: str,
     psa: PsaBilling,
+    psa_system: str,
     plans: Plans,
     plan_index: PlanIndex,
     leases: Leases,
@@ -55,13 +56,15 @@ def apply_plan(
 ) -> Applied:
     """Apply the approved changes that have no final result yet. Calling it again goes on and repeats nothing.
 
-    ``owner`` names this very execution: two at once are refused. Raises ChecksumMismatch, PlanNotReady, LeaseHeld, and
-    RateLimited or CredentialRejected when the PSA lets nothing through; what was recorded before stays. A plan that is
-    replaced by a newer one meanwhile stops before its next change: what it says is no longer what is true.
+    ``owner`` names this very execution: two at once are refused. ``psa_system`` is what ``psa`` was opened on
+    (Integration.system): a plan for the lines of another PSA is refused. Raises ChecksumMismatch, PlanNotReady,
+    LeaseHeld, and RateLimited or CredentialRejected when the PSA lets nothing through; what was recorded before stays.
+    A plan that is replaced by a newer one meanwhile stops before its next change: what it says is no longer true.
     """
     plan = plans.get(plan_id)
     plan.require_approved(checksum)
     require_fresh(plan, clock.now())
+    plan.require_psa(psa_system)
     _require_open(plan, period_now)
     leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
     try:

@@ -22,10 +22,13 @@ def sync_psa(
     clock: Clock,
 ) -> ReadResult:
     """Read on until done or out of time; see ``read_side`` for what is raised. Raises NotConnected without a PSA."""
+    psa = open_psa(integrations=integrations, vault=vault, connections=connections)
+    integration = connected(Side.PSA, integrations)
     return read_side(
         order,
-        integration=connected(Side.PSA, integrations).name,
-        read_page=open_psa(integrations=integrations, vault=vault, connections=connections).read_page,
+        integration=integration.name,
+        system=integration.system,
+        read_page=psa.read_page,
         snapshots=snapshots,
         checkpoints=checkpoints,
         clock=clock,

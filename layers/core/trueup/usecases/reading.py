@@ -62,6 +62,7 @@ class _Read:
     """An unfinished read: enough to go on in another process."""
 
     started_at: datetime
+    system: str
     cursor: str | None = None
     second_pass: bool = False
     addresses: list[str] = field(default_factory=list)
@@ -93,6 +94,7 @@ class _Read:
         return json.dumps(
             {
                 "started_at": self.started_at.isoformat(),
+                "system": self.system,
                 "cursor": self.cursor,
                 "second_pass": self.second_pass,
                 "addresses": self.addresses,
@@ -109,8 +111,12 @@ def read_side(
     snapshots: Snapshots,
     checkpoints: Checkpoints,
     clock: Clock,
+    system: str = "",
 ) -> ReadResult:
     """Read on until the side is read in full or the order's time is up. A run that has its snapshot keeps that one.
+
+    ``system`` is what ``read_page`` reads (Integration.system). When another one was connected since, what this run had
+    read is left behind, because half of one system and half of another is a read of neither.
 
     Raises ReadIncomplete when the pages repeat, do not end or do not add up after a second pass, or when far fewer
     accounts are listed than last time. Any VendorTrouble of a page passes through; the pages before it are kept, so
@@ -118,9 +124,9 @@ def read_side(
     """
     side = integration.side
     done = snapshots.latest(side)
-    if done is not None and done.run_id == order.run_id:
+    if done is not None and (done.run_id, done.system) == (order.run_id, system):
         return ReadResult(done, SideProgress(side, len(done.pages), done.accounts, done.accounts, done=True))
-    read = _resume(side, order.run_id, snapshots, checkpoints) or _Read(started_at=clock.now())
+    read = _resume(side, order.run_id, system, snapshots, checkpoints) or _Read(clock.now(), system)
     while True:
         try:
             page = read_page(read.cursor)
@@ -163,7 +169,7 @@ def _take(read: _Read, page: SidePage, address: str, integration: IntegrationNam
         return read
     if read.second_pass:
         raise ReadIncomplete(f"{integration}: {mismatch}", integration=integration)
-    return _Read(started_at=read.started_at, second_pass=True)
+    return _Read(read.started_at, read.system, second_pass=True)
 
 
 def _header(order: ReadOrder, side: Side, read: _Read, now: datetime) -> Snapshot:
@@ -179,6 +185,7 @@ def _header(order: ReadOrder, side: Side, read: _Read, now: datetime) -> Snapsho
         digest=digest,
         accounts=len(read.accounts),
         records=read.records,
+        system=read.system,
         accounts_as_of=read.accounts_as_of,
     )
 
@@ -195,13 +202,16 @@ def _audit(order: ReadOrder, snapshot: Snapshot) -> Audit:
     )
 
 
-def _resume(side: Side, run_id: str, snapshots: Snapshots, checkpoints: Checkpoints) -> _Read | None:
+def _resume(side: Side, run_id: str, system: str, snapshots: Snapshots, checkpoints: Checkpoints) -> _Read | None:
     content = checkpoints.load(run_id, side)
     if content is None:
         return None
     kept = json.loads(content)
+    if kept.get("system", "") != system:
+        return None
     read = _Read(
         started_at=datetime.fromisoformat(kept["started_at"]),
+        system=system,
         cursor=kept["cursor"],
         second_pass=kept["second_pass"],
         cursors=set(kept["cursors"]),

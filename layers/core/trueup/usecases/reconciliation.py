@@ -84,6 +84,7 @@ def reconcile_period(
         ],
         snapshots=(vendor_read.digest, psa_read.digest),
         prepared_by=actor,
+        psa_system=psa_read.system,
     )
     plan = _not_applied_yet(plan, plans)
     reconciliations.save(found, run_id=run_id, at=now)

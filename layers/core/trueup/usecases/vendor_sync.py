@@ -24,12 +24,13 @@ def sync_vendor(
     clock: Clock,
 ) -> ReadResult:
     """Read on until done or out of time; see ``read_side`` for what is raised. Raises NotConnected without a vendor."""
-    name = connected(Side.VENDOR, integrations).name
-    file = kept_customer_file(name, uploads=uploads)
+    file = kept_customer_file(connected(Side.VENDOR, integrations).name, uploads=uploads)
     vendor = open_vendor(integrations=integrations, vault=vault, connections=connections, customer_file=file)
+    integration = connected(Side.VENDOR, integrations)
     return read_side(
         order,
-        integration=name,
+        integration=integration.name,
+        system=integration.system,
         read_page=vendor.read_page,
         snapshots=snapshots,
         checkpoints=checkpoints,
