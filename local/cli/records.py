@@ -10,8 +10,8 @@ from local.cli.files import require_writable, write_file
 from local.cli.output import Column, shown
 from local.cli.workplace import Workplace
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv
-from trueup.api.views import event_view
-from trueup.domain.audit import AuditEvent, first_broken
+from trueup.api.views import event_view, verification_view
+from trueup.domain.audit import AuditEvent
 from trueup.domain.errors import NotFound
 from trueup.domain.periods import Period
 
@@ -59,16 +59,17 @@ def _what(event: AuditEvent) -> str:
 
 def verify(workplace: Workplace, arguments: Namespace) -> int:
     """1 when a link of the chain is broken."""
-    events = list(workplace.state.history.all())
-    broken = first_broken(events)
-    workplace.output.document({"events": len(events), "holds": broken is None, "first_broken": broken})
-    if broken is not None:
+    found = verification_view(list(workplace.state.history.all()))
+    workplace.output.document(found)
+    if not found["holds"]:
         workplace.output.note(
-            f"trueup: event {broken} of the history does not follow from the one before; "
+            f"trueup: event {found['first_broken']} of the history does not follow from the one before; "
             "restore the table from a backup of before the change and compare"
         )
         return EXIT_FAILED
-    workplace.output.line(f"The history is whole: {len(events)} events, each with the hash of the one before.", "green")
+    workplace.output.line(
+        f"The history is whole: {found['events']} events, each with the hash of the one before.", "green"
+    )
     return EXIT_DONE
 
 

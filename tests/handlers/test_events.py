@@ -196,6 +196,27 @@ def finished_and_started_a_run(stage: Stage, answer: Reply) -> None:
     assert call.payload == {"run_id": answer.json["run"]["id"]}
 
 
+def kept_a_customer_file(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 200, answer.text
+    assert (answer.json["rows"], answer.json["uploaded_by"]) == (2, PREPARER)
+    kept = stage.state.uploads.get("mimecast customers")
+    assert kept is not None
+    assert b"CEXB20B202" in kept.content
+    assert "CEXB20B202" not in answer.text, "facts are told, names are not"
+    assert stage.ok("GET", "/v1/integrations/mimecast/customer-file", role="viewer") == answer.json
+
+
+def has_no_customer_file(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 200, answer.text
+    assert answer.json == {
+        "integration": "mimecast",
+        "kept": False,
+        "rows": None,
+        "uploaded_at": None,
+        "uploaded_by": None,
+    }
+
+
 def lists_unmapped_accounts(stage: Stage, answer: Reply) -> None:
     assert answer.json["items"]
     assert {item["mapping"] for item in answer.json["items"]} == {"unmapped"}
@@ -309,6 +330,12 @@ def shows_history(stage: Stage, answer: Reply) -> None:
     assert answer.json["items"][0]["action"] == "plan proposed"
 
 
+def proves_the_history(stage: Stage, answer: Reply) -> None:
+    count = len(list(stage.state.history.all()))
+    assert count > 5
+    assert answer.json == {"events": count, "holds": True, "first_broken": None}
+
+
 def exports_rows(stage: Stage, answer: Reply) -> None:
     lines = answer.text.splitlines()
     assert answer.headers["content-type"].startswith("text/csv")
@@ -347,6 +374,9 @@ CASES = {
     "portal_integration_delete": Case("connected", forgot_connectwise),
     "portal_integration_authenticate": Case("connected", tried_mimecast),
     "portal_integration_finish": Case("mapped", finished_and_started_a_run),
+    "portal_customer_file_get": Case("connected", has_no_customer_file),
+    "portal_customer_file_put": Case("mapped", kept_a_customer_file),
+    "portal_customer_file_delete": Case("connected", has_no_customer_file),
     "portal_account_mappings_list": Case("mapped", lists_unmapped_accounts),
     "portal_account_mappings_bulk": Case("mapped", decided_two_accounts),
     "portal_account_mappings_import": Case("mapped", decided_two_accounts),
@@ -369,6 +399,7 @@ CASES = {
     "portal_plan_approve": Case("proposed", approved_the_plan),
     "portal_plan_apply": Case("approved", told_the_run_to_apply),
     "portal_history": Case("proposed", shows_history),
+    "portal_history_verification": Case("proposed", proves_the_history),
     "portal_export_reconciliation_csv": Case("proposed", exports_rows),
     "portal_export_reconciliation_json": Case("proposed", exports_the_comparison),
     "portal_export_mappings_csv": Case("mapped", exports_mappings),

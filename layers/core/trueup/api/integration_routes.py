@@ -12,10 +12,11 @@ from trueup import bootstrap
 from trueup.api.access import Role
 from trueup.api.inputs import ConnectBody
 from trueup.api.replies import allowed, written
-from trueup.api.views import integration_view, run_view
+from trueup.api.views import customer_file_view, integration_view, run_view
 from trueup.domain.integrations import IntegrationName
 from trueup.settings import settings
 from trueup.usecases.credential_validation import connect, disconnect, validate
+from trueup.usecases.customer_file import forget_customer_file, keep_customer_file, kept_customer_file
 from trueup.usecases.integrations import finish
 from trueup.usecases.monthly_run import begin_run
 
@@ -112,3 +113,49 @@ def finish_integration(name: Annotated[IntegrationName, Path()]) -> Response[str
         return {"items": [integration_view(item) for item in done], "run": run_view(run)}
 
     return written(router, caller, write, status=202)
+
+
+@router.get(
+    "/v1/integrations/<name>/customer-file",
+    tags=["integrations"],
+    summary="Whether a customer file is kept, how many customers it lists and how old it is",
+)
+def get_customer_file(name: Annotated[IntegrationName, Path()]) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    return customer_file_view(name, kept_customer_file(name, uploads=bootstrap.state().uploads))
+
+
+@router.put(
+    "/v1/integrations/<name>/customer-file",
+    tags=["integrations"],
+    summary="Keep the customer file that the portal exports: all rows or none",
+    description="The body is the file as it was downloaded (text/csv, 5 MB at most). Later syncs use it where the API "
+    "may not list the customers; what it tells is as old as the file.",
+)
+def put_customer_file(name: Annotated[IntegrationName, Path()]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    content = (router.current_event.decoded_body or "").encode()
+
+    def write() -> dict[str, Any]:
+        kept = keep_customer_file(
+            name,
+            content,
+            actor=caller.name,
+            connections=bootstrap.connections(),
+            uploads=bootstrap.state().uploads,
+            clock=bootstrap.clock(),
+        )
+        return customer_file_view(name, kept)
+
+    return written(router, caller, write)
+
+
+@router.delete("/v1/integrations/<name>/customer-file", tags=["integrations"], summary="Forget the customer file")
+def delete_customer_file(name: Annotated[IntegrationName, Path()]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+
+    def write() -> dict[str, Any]:
+        forget_customer_file(name, actor=caller.name, uploads=bootstrap.state().uploads, clock=bootstrap.clock())
+        return customer_file_view(name, None)
+
+    return written(router, caller, write)

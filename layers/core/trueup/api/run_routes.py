@@ -13,7 +13,15 @@ from trueup.api.access import Role
 from trueup.api.inputs import RunBody
 from trueup.api.replies import allowed, page_view, position, written
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv
-from trueup.api.views import event_view, reconciliation_view, row_view, run_view, time_text, totals_view
+from trueup.api.views import (
+    event_view,
+    reconciliation_view,
+    row_view,
+    run_view,
+    time_text,
+    totals_view,
+    verification_view,
+)
 from trueup.domain.errors import InputInvalid
 from trueup.domain.periods import Period
 from trueup.domain.verdicts import Verdict
@@ -91,6 +99,12 @@ def list_history(cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
     page = bootstrap.state().history.page(cursor=position(cursor, list_name="history"), limit=limit)
     return page_view(page, event_view, list_name="history")
+
+
+@router.get("/v1/history/verification", tags=["history"], summary="Whether any event was changed or removed")
+def verify_history() -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    return verification_view(list(bootstrap.state().history.all()))
 
 
 @router.get("/v1/exports/<name>", tags=["exports"], summary="reconciliation.csv, reconciliation.json or mappings.csv")

@@ -6,20 +6,21 @@ beside it, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from trueup.domain.audit import AuditEvent
+from trueup.domain.audit import AuditEvent, first_broken
 from trueup.domain.billing import Product, WriteOutcome
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Count, Known
-from trueup.domain.integrations import CREDENTIAL_FIELDS, DEFAULT_ADDRESS, Integration
+from trueup.domain.integrations import CREDENTIAL_FIELDS, DEFAULT_ADDRESS, Integration, IntegrationName
 from trueup.domain.mapping import AccountEntry, Decision, MappingTotals, ServiceEntry
 from trueup.domain.matching import Suggestion
 from trueup.domain.plan import Change, Plan
 from trueup.domain.runs import Run
+from trueup.domain.uploads import Upload
 from trueup.domain.verdicts import OpenAccount, Reconciliation, Row, Totals
 
 View = dict[str, Any]
@@ -324,6 +325,17 @@ def integration_view(integration: Integration) -> View:
     }
 
 
+def customer_file_view(name: IntegrationName, upload: Upload | None) -> View:
+    """What is known of the file that is kept, without a name that is in it."""
+    return {
+        "integration": name.value,
+        "kept": upload is not None,
+        "rows": upload.rows if upload else None,
+        "uploaded_at": time_text(upload.uploaded_at) if upload else None,
+        "uploaded_by": upload.uploaded_by if upload else None,
+    }
+
+
 def run_view(run: Run) -> View:
     return {
         "id": run.id,
@@ -351,6 +363,12 @@ def run_view(run: Run) -> View:
         if not run.problem_code
         else {"code": run.problem_code, "detail": run.problem, "remedy": run.remedy},
     }
+
+
+def verification_view(events: Sequence[AuditEvent]) -> View:
+    """Whether every event of the history follows from the one before."""
+    broken = first_broken(list(events))
+    return {"events": len(events), "holds": broken is None, "first_broken": broken}
 
 
 def event_view(event: AuditEvent) -> View:

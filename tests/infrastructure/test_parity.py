@@ -1,0 +1,152 @@
+"""Everything the command line does is also over the API: one table of all commands, their options and their routes.
+
+Method: the table is held against the real parser and the real OpenAPI document, so a command, an option or a route that
+is added has to find its place here, or say why it has none.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from aws_lambda_powertools import Logger
+
+from local.cli.parser import build
+from trueup.api.portal import build_portal, describe
+
+DESCRIPTION = json.loads(describe(build_portal(Logger(service="portal"))))
+ROUTES = {f"{method.upper()} {path}" for path, item in DESCRIPTION["paths"].items() for method in item}
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The routes that do what a command does. ``options`` tells for each option of the command what does it there: a
+    member of the body, a parameter, a route, or in brackets why nothing has to.
+    """
+
+    routes: tuple[str, ...]
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyHere:
+    """A command of the machine or of the deployment, which no API of a running stack could carry out."""
+
+    why: str
+
+
+CONNECT = "PUT /v1/integrations/{name}"
+RUN = "POST /v1/runs"
+CUSTOMER_FILE = "/v1/integrations/{name}/customer-file"
+READING = {
+    "--accept-drop": "accept_drop",
+    "--customers": f"PUT {CUSTOMER_FILE}",
+    "--no-customers": f"DELETE {CUSTOMER_FILE}",
+}
+STATE = "mapping"
+
+TABLE: dict[str, Over | OnlyHere] = {
+    "connect mimecast": Over((CONNECT,), dict.fromkeys(("--url",), "address") | dict.fromkeys(
+        ("--client-id", "--client-secret-env"), "fields")),
+    "connect connectwise": Over((CONNECT,), dict.fromkeys(("--url",), "address") | dict.fromkeys(
+        ("--company", "--public-key", "--private-key-env", "--client-id"), "fields")),
+    "disconnect": Over(("DELETE /v1/integrations/{name}",)),
+    "check": Over(("POST /v1/integrations/{name}/authenticate",)),
+    "integrations": Over(("GET /v1/integrations",)),
+    "sync": Over((RUN, "GET /v1/runs/{run_id}", f"GET {CUSTOMER_FILE}"), READING),
+    "accounts": Over(("GET /v1/account-mappings",), dict.fromkeys(
+        ("--unmapped", "--ambiguous", "--mapped", "--excluded"), STATE)),
+    "services": Over(("GET /v1/service-mappings",)),
+    "products": Over(("GET /v1/products",)),
+    "map account": Over(("PUT /v1/account-mappings/{vendor_account_id}",)),
+    "map service": Over(("PUT /v1/service-mappings/{service_id}",)),
+    "map exclude": Over(("PUT /v1/account-mappings/{vendor_account_id}",), {"--reason": "exclude_reason"}),
+    "map exclude-service": Over(("PUT /v1/service-mappings/{service_id}",), {"--reason": "exclude_reason"}),
+    "map clear": Over(("DELETE /v1/account-mappings/{vendor_account_id}",)),
+    "map import": Over(("POST /v1/account-mappings/import",)),
+    "map export": Over(("GET /v1/exports/{name}",)),
+    "finish": Over(("POST /v1/integrations/{name}/finish", RUN), READING),
+    "run": Over((RUN, "GET /v1/runs/{run_id}", "GET /v1/reconciliation", "GET /v1/plans/{plan_id}"), READING | {
+        "--csv": "GET /v1/exports/{name}", "--all": "(a screen filters by verdict)"}),
+    "plan show": Over(("GET /v1/plans/{plan_id}",)),
+    "plan list": Over(("GET /v1/plans",), {"--limit": "limit"}),
+    "plan release": Over(("POST /v1/plans/{plan_id}/changes/{change_id}/release",), {"--reason": "reason"}),
+    "plan approve": Over(("POST /v1/plans/{plan_id}/approve",), {"--checksum": "checksum"}),
+    "plan apply": Over(("POST /v1/plans/{plan_id}/apply",), {"--checksum": "checksum"}),
+    "history": Over(("GET /v1/history",), {"--limit": "limit"}),
+    "verify": Over(("GET /v1/history/verification",)),
+    "export": Over(("GET /v1/exports/{name}",), {"--period": "period"}),
+    "demo": OnlyHere("it plays on simulators of its own"),
+    "serve": OnlyHere("it is what answers the API on one machine"),
+    "simulators": OnlyHere("they stand in for the vendors"),
+    "doctor": OnlyHere("it looks at this machine"),
+    "tenant add": OnlyHere("a stack has one tenant, and is deployed by who holds samconfig.toml"),
+}  # fmt: skip
+
+ONLY_OVER_THE_API = {
+    "GET /v1/health": "a load balancer asks",
+    "GET /v1/integrations/{name}": "one item of a list the command shows whole",
+    "GET /v1/account-mappings/{vendor_account_id}": "one item of a list the command shows whole",
+    "POST /v1/account-mappings": "map import takes many decisions from a file",
+    "GET /v1/runs": "the command waits for its run; a screen lists them",
+    "POST /v1/plans": "the command runs again, which proposes again",
+}
+"""Routes that no command needs, with the reason."""
+
+
+def commands(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
+    """Every command by its words, with its options."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        options = {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
+        yield " ".join(words), options - {"--help", "--json"}
+    for group in groups:
+        for name, child in group.choices.items():
+            yield from commands(child, (*words, name))
+
+
+COMMANDS = dict(commands(build()))
+
+
+def test_the_table_names_every_command_and_no_other() -> None:
+    assert set(TABLE) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", sorted(TABLE))
+def test_what_a_command_does_has_its_routes(command: str) -> None:
+    way = TABLE[command]
+    if isinstance(way, OnlyHere):
+        assert way.why
+        return
+    assert way.routes
+    assert set(way.routes) <= ROUTES
+    assert set(way.options) == COMMANDS[command], "each option has its counterpart, or says why it needs none"
+    for option, counterpart in way.options.items():
+        if not counterpart.startswith("("):
+            assert counterpart in ROUTES or any(has_input(route, counterpart) for route in way.routes), option
+
+
+def test_the_table_names_every_route() -> None:
+    named = {route for way in TABLE.values() if isinstance(way, Over) for route in way.routes}
+    named |= {
+        text for way in TABLE.values() if isinstance(way, Over) for text in way.options.values() if text in ROUTES
+    }
+    assert named | set(ONLY_OVER_THE_API) == ROUTES
+    assert not named & set(ONLY_OVER_THE_API)
+
+
+def has_input(route: str, name: str) -> bool:
+    """Whether the description knows a parameter or a member of the body of that name."""
+    method, path = route.split(" ")
+    operation = DESCRIPTION["paths"][path][method.lower()]
+    parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    schemas = DESCRIPTION["components"]["schemas"]
+    members = {
+        member
+        for schema in schemas.values()
+        if f'/{schema.get("title")}"' in json.dumps(content)
+        for member in schema.get("properties", {})
+    }
+    return name in parameters | members
