@@ -12,8 +12,9 @@ import pytest
 
 from local.front_door.functions import FunctionFailed
 from local.simulators import credentials
+from tests.handlers.event_checks import CASES
 from tests.handlers.stage import CONNECTWISE_FIELDS, MIMECAST_FIELDS, Stage
-from tests.handlers.test_events import CASES, EVENTS, load
+from tests.handlers.test_events import EVENTS, load
 from trueup.adapters.clock import SystemClock
 from trueup.api.spreadsheets import FORMULA_LEADS
 

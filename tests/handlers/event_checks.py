@@ -1,0 +1,355 @@
+"""What each event file must have done when its function has answered, and at which point of the month it comes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.simulators import credentials
+from tests.handlers.stage import APPROVER, CALLBACK_ID, PREPARER, Reply, Stage
+from trueup.domain.integrations import ConnectionState, IntegrationName
+from trueup.domain.mapping import MappingState
+from trueup.domain.plan import PlanState
+from trueup.domain.runs import RunState, Step
+
+Check = Callable[[Stage, Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """``level`` of the month before the event; ``check`` gets the answer: a document, or a Reply of the portal.
+
+    ``account`` is which vendor account stands for the one in the file: one in that state of mapping.
+    """
+
+    level: str
+    check: Check
+    account: str = "unmapped"
+
+
+# What each event must have done. One function each, in the order of the month.
+
+
+def checked_both(stage: Stage, answer: Any) -> None:
+    assert sorted(answer["checked"]) == ["connectwise", "mimecast"]
+    assert answer["failing"] == []
+    assert answer["monthly_run_overdue_days"] == 0
+    assert all(item.checked_at is not None for item in stage.state.integrations.all())
+
+
+def checked_one(stage: Stage, answer: Any) -> None:
+    assert answer["checked"] == ["mimecast"]
+
+
+def vendor_was_read(stage: Stage, answer: Any) -> None:
+    assert answer["done"]
+    assert answer["progress"]["accounts"] == len(stage.world.accounts)
+    sides = {side.side.value: side for side in stage.state.runs.get(stage.facts["run_id"]).sides}
+    assert sides["vendor"].done
+
+
+def psa_was_read(stage: Stage, answer: Any) -> None:
+    assert answer["done"]
+    assert answer["progress"]["accounts"] == len(stage.world.companies)
+
+
+def names_were_matched(stage: Stage, answer: Any) -> None:
+    totals = answer["accounts"]
+    assert totals["all"] == len(stage.world.accounts)
+    assert totals["mapped"] == answer["newly_mapped"] > 30
+    assert totals["mapped"] + totals["ambiguous"] + totals["unmapped"] + totals["excluded"] == totals["all"]
+
+
+def plan_was_proposed(stage: Stage, answer: Any) -> None:
+    assert answer["waits_for_approval"]
+    plan = stage.state.plans.get(answer["plan_id"])
+    assert plan.checksum == answer["checksum"]
+    assert plan.state is PlanState.PROPOSED
+    run = stage.state.runs.get(stage.facts["run_id"])
+    assert (run.state, run.step, run.plan_id) == (RunState.RUNNING, Step.APPROVE, plan.id), (
+        "it waits from its callback on"
+    )
+
+
+def plan_was_applied(stage: Stage, answer: Any) -> None:
+    assert answer["done"]
+    results = answer["plan"]["results"]
+    assert results["applied"] == answer["plan"]["ready"] > 0
+    changes = {change.line_id: change for change in stage.state.plans.get(stage.facts["plan_id"]).ready}
+    assert {str(write.line_id) for write in stage.world.writes} == {str(line) for line in changes}
+    for line_id, change in changes.items():
+        assert stage.world.additions[int(line_id)].quantity == change.target
+
+
+def run_waits(stage: Stage, answer: Any) -> None:
+    assert answer.state is RunState.WAITING_FOR_APPROVAL
+    assert answer.plan_id
+
+
+def month_applied_the_plan(stage: Stage, answer: Any) -> None:
+    assert answer == {"plan_id": stage.facts["plan_id"], "state": "done"}
+    assert stage.state.plans.get(stage.facts["plan_id"]).state is PlanState.APPLIED
+
+
+def is_well(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 200
+    assert answer.json == {"status": "ok", "version": "1"}
+
+
+def describes_itself(stage: Stage, answer: Reply) -> None:
+    assert answer.json["openapi"].startswith("3.")
+    assert "/v1/runs" in answer.json["paths"]
+
+
+def lists_both_integrations(stage: Stage, answer: Reply) -> None:
+    assert {item["name"]: item["state"] for item in answer.json["items"]} == {
+        "mimecast": "pending",
+        "connectwise": "pending",
+    }
+
+
+def shows_one_integration(stage: Stage, answer: Reply) -> None:
+    assert answer.json["name"] == "mimecast"
+    assert answer.json["address"] == stage.mimecast.url
+
+
+def connected_mimecast(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 200, answer.text
+    assert stage.state.integrations.get(IntegrationName.MIMECAST).state is ConnectionState.PENDING
+    assert (stage.vault / "mimecast.json").is_file()
+
+
+def connected_connectwise(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 200, answer.text
+    assert answer.json["settings"] == {"company_id": credentials.CONNECTWISE_COMPANY_ID}
+    assert {capability["granted"] for capability in answer.json["capabilities"]} == {True}
+
+
+def forgot_connectwise(stage: Stage, answer: Reply) -> None:
+    assert answer.json["state"] == "not_connected"
+    assert not (stage.vault / "connectwise.json").exists()
+
+
+def tried_mimecast(stage: Stage, answer: Reply) -> None:
+    assert answer.json["name"] == "mimecast"
+    assert answer.json["cause"] is None
+
+
+def finished_and_started_a_run(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 202, answer.text
+    assert {item["state"] for item in answer.json["items"]} == {"active"}
+    (call,) = stage.lambda_service.calls
+    assert call.payload == {"run_id": answer.json["run"]["id"]}
+
+
+def kept_a_customer_file(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 200, answer.text
+    assert (answer.json["rows"], answer.json["uploaded_by"]) == (2, PREPARER)
+    kept = stage.state.uploads.get("mimecast customers")
+    assert kept is not None
+    assert b"CEXB20B202" in kept.content
+    assert "CEXB20B202" not in answer.text, "facts are told, names are not"
+    assert stage.ok("GET", "/v1/integrations/mimecast/customer-file", role="viewer") == answer.json
+
+
+def has_no_customer_file(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 200, answer.text
+    assert answer.json == {
+        "integration": "mimecast",
+        "kept": False,
+        "rows": None,
+        "uploaded_at": None,
+        "uploaded_by": None,
+    }
+
+
+def lists_unmapped_accounts(stage: Stage, answer: Reply) -> None:
+    assert answer.json["items"]
+    assert {item["mapping"] for item in answer.json["items"]} == {"unmapped"}
+
+
+def decided_two_accounts(stage: Stage, answer: Reply) -> None:
+    assert answer.json == {"rows": 2, "changed": 2}
+    states = [entry.state for entry in stage.state.accounts.all() if entry.decision and entry.decision.by == PREPARER]
+    assert sorted(states) == [MappingState.EXCLUDED, MappingState.MAPPED]
+
+
+def shows_one_account(stage: Stage, answer: Reply) -> None:
+    assert answer.json["mapping"] == "unmapped"
+    assert answer.json["vendor_account_id"] in stage.world.accounts
+
+
+def mapped_one_account(stage: Stage, answer: Reply) -> None:
+    assert answer.json["mapping"] == "mapped"
+    assert answer.json["decision"]["by"] == PREPARER
+    assert int(answer.json["psa_account_id"]) in stage.world.companies
+
+
+def excluded_one_account(stage: Stage, answer: Reply) -> None:
+    assert answer.json["mapping"] == "excluded"
+    assert answer.json["decision"]["reason"] == "left at the end of October"
+
+
+def took_a_decision_back(stage: Stage, answer: Reply) -> None:
+    assert answer.json["mapping"] == "unmapped"
+    assert answer.json["decision"]["replaced"]
+
+
+def lists_services(stage: Stage, answer: Reply) -> None:
+    assert {item["service_id"]: item["mapping"] for item in answer.json["items"]}["9702"] == "mapped"
+
+
+def mapped_one_service(stage: Stage, answer: Reply) -> None:
+    assert (answer.json["service_id"], answer.json["product_code"]) == ("9702", "MIME-EMAIL-S1")
+
+
+def excluded_one_service(stage: Stage, answer: Reply) -> None:
+    assert (answer.json["service_id"], answer.json["mapping"]) == ("9745", "excluded")
+
+
+def found_products(stage: Stage, answer: Reply) -> None:
+    assert "MIME-EMAIL-S1" in {item["product_code"] for item in answer.json["items"]}
+
+
+def started_a_run(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 202
+    (call,) = stage.lambda_service.calls
+    assert call.execution_name == f"run-{answer.json['id']}"
+    assert call.path.endswith("/trueup-local-monthly-run:live/invocations")
+
+
+def lists_runs(stage: Stage, answer: Reply) -> None:
+    assert [item["id"] for item in answer.json["items"]] == [stage.facts["run_id"]]
+
+
+def shows_a_run(stage: Stage, answer: Reply) -> None:
+    assert answer.json["id"] == stage.facts["run_id"]
+    assert {side["done"] for side in answer.json["sides"]} == {True}
+
+
+def lists_rows_to_bill_more(stage: Stage, answer: Reply) -> None:
+    rows = answer.json["items"]
+    assert rows
+    for row in rows:
+        assert row["verdict"] == "bill_more"
+        assert row["counts"]["agreement"]["seats"] > row["counts"]["billed"]["seats"]
+    assert answer.json["run_id"] == stage.facts["run_id"]
+    whole = stage.ok("GET", f"/v1/exports/reconciliation.json?period={stage.facts['period']}")
+    assert answer.json["totals"] == whole["totals"], "the totals are of the period, whatever rows are shown"
+    assert datetime.fromisoformat(answer.json["at"]) <= datetime.now(UTC)
+
+
+def lists_plans(stage: Stage, answer: Reply) -> None:
+    assert [item["id"] for item in answer.json["items"]] == [stage.facts["plan_id"]]
+
+
+def proposed_the_same_plan(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 201, answer.text
+    assert (answer.json["id"], answer.json["checksum"]) == (stage.facts["plan_id"], stage.facts["checksum"])
+
+
+def shows_a_plan(stage: Stage, answer: Reply) -> None:
+    assert answer.json["checksum"] == stage.facts["checksum"]
+    assert {"id", "line_id", "from", "to", "effective", "guard", "monthly_money"} <= answer.json["changes"][0].keys()
+
+
+def released_a_change(stage: Stage, answer: Reply) -> None:
+    released = next(change for change in answer.json["changes"] if change["id"] == stage.facts["held_change_id"])
+    assert released["guard"]["state"] == "released"
+    assert answer.json["checksum"] != stage.facts["checksum"], "who approves must approve the release too"
+
+
+def approved_the_plan(stage: Stage, answer: Reply) -> None:
+    assert (answer.json["state"], answer.json["approved_by"]) == ("approved", APPROVER)
+
+
+def told_the_run_to_apply(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 202, answer.text
+    (call,) = stage.lambda_service.calls
+    assert call.path == f"/2025-12-01/durable-execution-callbacks/{CALLBACK_ID}/succeed"
+    assert call.payload == {"checksum": stage.facts["checksum"], "actor": APPROVER}
+
+
+def shows_history(stage: Stage, answer: Reply) -> None:
+    numbers = [item["number"] for item in answer.json["items"]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert answer.json["items"][0]["action"] == "plan proposed"
+
+
+def proves_the_history(stage: Stage, answer: Reply) -> None:
+    count = len(list(stage.state.history.all()))
+    assert count > 5
+    assert answer.json == {"events": count, "holds": True, "first_broken": None}
+
+
+def exports_rows(stage: Stage, answer: Reply) -> None:
+    lines = answer.text.splitlines()
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert lines[0].startswith("vendor_account_id,vendor_account_name,")
+    assert len(lines) > 40
+
+
+def exports_the_comparison(stage: Stage, answer: Reply) -> None:
+    assert answer.json["period"] == stage.facts["period"]
+    assert answer.json["totals"]["rows"] == len(answer.json["rows"])
+
+
+def exports_mappings(stage: Stage, answer: Reply) -> None:
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert {row["vendor_account_id"] for row in rows} == set(stage.world.accounts)
+
+
+CASES = {
+    "credential_validation_schedule": Case("proposed", checked_both),
+    "credential_validation_one": Case("connected", checked_one),
+    "vendor_sync_run": Case("begun", vendor_was_read),
+    "vendor_sync_accept_drop": Case("begun", vendor_was_read),
+    "psa_sync_run": Case("begun", psa_was_read),
+    "auto_matching_run": Case("read", names_were_matched),
+    "reconciliation_run": Case("mapped", plan_was_proposed),
+    "plan_apply_approved": Case("approved", plan_was_applied),
+    "monthly_run_schedule": Case("proposed", run_waits),
+    "monthly_run_run": Case("mapped", run_waits),
+    "monthly_run_plan": Case("approved", month_applied_the_plan),
+    "portal_health": Case("empty", is_well),
+    "portal_openapi": Case("empty", describes_itself),
+    "portal_integrations_list": Case("connected", lists_both_integrations),
+    "portal_integration_get": Case("connected", shows_one_integration),
+    "portal_integration_put_mimecast": Case("empty", connected_mimecast),
+    "portal_integration_put_connectwise": Case("empty", connected_connectwise),
+    "portal_integration_delete": Case("connected", forgot_connectwise),
+    "portal_integration_authenticate": Case("connected", tried_mimecast),
+    "portal_integration_finish": Case("mapped", finished_and_started_a_run),
+    "portal_customer_file_get": Case("connected", has_no_customer_file),
+    "portal_customer_file_put": Case("mapped", kept_a_customer_file),
+    "portal_customer_file_delete": Case("connected", has_no_customer_file),
+    "portal_account_mappings_list": Case("mapped", lists_unmapped_accounts),
+    "portal_account_mappings_bulk": Case("mapped", decided_two_accounts),
+    "portal_account_mappings_import": Case("mapped", decided_two_accounts),
+    "portal_account_mapping_get": Case("mapped", shows_one_account),
+    "portal_account_mapping_put_map": Case("mapped", mapped_one_account),
+    "portal_account_mapping_put_exclude": Case("mapped", excluded_one_account),
+    "portal_account_mapping_delete": Case("mapped", took_a_decision_back, account="mapped"),
+    "portal_service_mappings_list": Case("mapped", lists_services),
+    "portal_service_mapping_put_map": Case("mapped", mapped_one_service),
+    "portal_service_mapping_put_exclude": Case("mapped", excluded_one_service),
+    "portal_products_search": Case("connected", found_products),
+    "portal_run_start": Case("connected", started_a_run),
+    "portal_runs_list": Case("read", lists_runs),
+    "portal_run_get": Case("read", shows_a_run),
+    "portal_reconciliation": Case("proposed", lists_rows_to_bill_more),
+    "portal_plans_list": Case("proposed", lists_plans),
+    "portal_plan_propose": Case("proposed", proposed_the_same_plan),
+    "portal_plan_get": Case("proposed", shows_a_plan),
+    "portal_change_release": Case("proposed", released_a_change),
+    "portal_plan_approve": Case("proposed", approved_the_plan),
+    "portal_plan_apply": Case("approved", told_the_run_to_apply),
+    "portal_history": Case("proposed", shows_history),
+    "portal_history_verification": Case("proposed", proves_the_history),
+    "portal_export_reconciliation_csv": Case("proposed", exports_rows),
+    "portal_export_reconciliation_json": Case("proposed", exports_the_comparison),
+    "portal_export_mappings_csv": Case("mapped", exports_mappings),
+}
