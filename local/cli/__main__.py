@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return carry_out(parsed, output)
     except TrueupError as error:
         output.failure(error)
-        return exit_code(error)
+        return exit_code(error, typed_an_address="connect" in words)
     except KeyboardInterrupt:
         output.failure(
             Interrupted("interrupted", remedy="What was done is kept, and the same command goes on from there.")
@@ -57,9 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def exit_code(error: TrueupError) -> int:
-    """64 for what the caller typed, 1 for everything else that was raised."""
-    return EXIT_USAGE if isinstance(error, InputInvalid | UnsafeAddress) else EXIT_FAILED
+def exit_code(error: TrueupError, *, typed_an_address: bool) -> int:
+    """64 for what the caller typed, 1 for everything else that was raised.
+
+    Where no address was typed, an unsafe one is the vendor's doing: a redirect, or a link to another server.
+    """
+    is_typed = isinstance(error, InputInvalid) or (typed_an_address and isinstance(error, UnsafeAddress))
+    return EXIT_USAGE if is_typed else EXIT_FAILED
 
 
 def carry_out(parsed: Namespace, output: Output) -> int:

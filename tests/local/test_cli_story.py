@@ -122,6 +122,15 @@ def test_a_failed_read_keeps_the_keys_and_has_no_plan(tmp_path: Path) -> None:
         assert there("plan", "show", "--json").document["id"] == good["id"]
 
 
+def test_a_redirect_in_a_read_is_a_failure_and_not_wrong_usage(tmp_path: Path) -> None:
+    with machine(tmp_path / "home", clients=3) as there:
+        until_plan(there)
+        there.mimecast.faults.add("redirect", path="/partner/v1/customers", times=0, location="https://evil.example/")
+        run = there("run", "--json")
+        assert (run.code, run.document["complete"], run.document["plan"]) == (1, False, None)
+        assert run.document["problem"]["code"] == "unsafe_address"
+
+
 def until_plan(there: Machine) -> dict[str, object]:
     """The plan of a first run."""
     month_until_mapped(there)
