@@ -24,7 +24,6 @@ from local.front_door.serving import READY_FILE, chosen_deployment
 from local.template import Route, local_deployment
 from trueup.domain.errors import ConfigurationInvalid, InputInvalid, LeaseHeld, NotFound
 
-
 # A function that fails has nothing to measure, and says so.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
 
