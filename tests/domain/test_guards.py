@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.domain.building import entry, known, legs, line, only_row
+from tests.domain.building import READ_AT, entry, known, legs, line, only_row
 from trueup.domain.accounts import AccountState
+from trueup.domain.counts import Basis
 from trueup.domain.guards import SMALL_INCREASE_SEATS, GuardPolicy, Hold, holds_for
 from trueup.domain.verdicts import Row
 
@@ -154,6 +157,17 @@ def test_a_line_that_bills_nobody_is_held() -> None:
 def test_an_old_read_of_either_side_is_held(age: str, held: bool) -> None:
     for ages in ((Decimal(age), Decimal(0)), (Decimal(0), Decimal(age))):
         assert _names(_row(10, 11), ages=ages) == (["old_read"] if held else [])
+
+
+@pytest.mark.parametrize(
+    ("older_by", "held"), [(timedelta(0), False), (timedelta(days=7), False), (timedelta(days=7, seconds=1), True)]
+)
+def test_a_count_from_a_file_of_long_ago_is_held(older_by: timedelta, held: bool) -> None:
+    count = replace(known(11), basis=Basis.MANUAL_FILE, as_of=READ_AT - older_by)
+    row = only_row(legs({("V1", "S1"): count}, [line(quantity="10")]))
+    holds = _holds(row)
+    assert [hold.guard for hold in holds] == (["old_count"] if held else [])
+    assert all("more than 7 days" in hold.figures for hold in holds), "no clock reading is under the checksum"
 
 
 def test_an_old_read_shows_its_limit_and_no_clock_reading() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from trueup.domain.accounts import AccountState
@@ -36,6 +37,9 @@ class GuardPolicy:
 SMALL_INCREASE_SEATS = 2
 """One or two more seats are never a jump, however small the client."""
 
+COUNT_AGE_MAXIMUM = timedelta(days=7)
+"""A count this much older than the read of the PSA (it is from a file that a person gave) may be of another month."""
+
 
 def holds_for(row: Row, *, policy: GuardPolicy, read_ages_hours: tuple[Decimal, ...]) -> tuple[Hold, ...]:
     """The guards that hold the change of this row; empty when it may go with the plan."""
@@ -62,6 +66,9 @@ def holds_for(row: Row, *, policy: GuardPolicy, read_ages_hours: tuple[Decimal, 
         for member in row.members
         if _doubtful(member.account_state, member.status_text)
     )
+    if billed.as_of - agreement.as_of > COUNT_AGE_MAXIMUM:
+        figures = f"counted more than {COUNT_AGE_MAXIMUM.days} days before the PSA was read"
+        found.append(Hold("old_count", figures, "a newer customer file is given, or a person confirms the count"))
     if row.monthly_money is None:
         found.append(
             Hold("price_missing", f"line {row.line.id} has no unit price", "a person enters or accepts the price")
