@@ -421,6 +421,16 @@ def test_T22_a_body_that_drips_meets_the_total_deadline() -> None:
 
 
 @pytest.mark.fault("T22")
+def test_T22_a_call_that_has_dripped_its_time_away_is_not_begun_again() -> None:
+    clock = FakeClock(tick_seconds=1.0)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2000\r\n\r\n"
+    drip = dripped(head, b" " * 2_000, 0.001)
+    with talking(drip, OK, clock=clock) as (server, client), pytest.raises(VendorUnavailable, match="60 seconds"):
+        client.send("GET", "/a", retry=RetryRule.SAFE)
+    assert (len(server.requests), clock.sleeps) == (1, [])
+
+
+@pytest.mark.fault("T22")
 def test_T22_headers_that_drip_meet_the_deadline_too() -> None:
     drip = dripped(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a" * 2_000, 0.02)
     with scripted(drip) as server:

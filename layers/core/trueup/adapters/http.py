@@ -197,7 +197,7 @@ class HttpClient:
         """
         request = self._prepared(method, path, query, headers or {}, json_body, form)
         reads_json = json_expected and retry is RetryRule.SAFE
-        waited_seconds = 0.0
+        begun_seconds = self.clock.monotonic_seconds()
         attempt = 0
         while True:
             attempt += 1
@@ -207,13 +207,13 @@ class HttpClient:
                 if trouble is None:
                     return outcome
                 outcome = _Failure(trouble)
-            wait_seconds = self._wait_or_raise(outcome, retry, attempt, waited_seconds)
-            waited_seconds += wait_seconds
+            spent_seconds = self.clock.monotonic_seconds() - begun_seconds
+            wait_seconds = self._wait_or_raise(outcome, retry, attempt, spent_seconds)
             if self._pace is not None and outcome.asked_wait_seconds:
                 self._pace.hold_back(self.clock, wait_seconds)
             self.clock.sleep(wait_seconds)
 
-    def _wait_or_raise(self, failure: _Failure, retry: RetryRule, attempt: int, waited_seconds: float) -> float:
+    def _wait_or_raise(self, failure: _Failure, retry: RetryRule, attempt: int, spent_seconds: float) -> float:
         """Seconds to wait before the next attempt; raises when there is to be none."""
         if retry in (RetryRule.UNSENT_ONLY, RetryRule.ONCE) and failure.maybe_carried_out:
             raise WriteOutcomeUnknown(
@@ -230,7 +230,7 @@ class HttpClient:
             wait_seconds = step * (0.5 + 0.5 * self._jitter())
         else:
             wait_seconds = failure.asked_wait_seconds + min(step, 1.0) * self._jitter()
-        if waited_seconds + wait_seconds > self.limits.wait_budget_seconds:
+        if spent_seconds + wait_seconds > self.limits.wait_budget_seconds:
             raise failure.error
         return wait_seconds
 
