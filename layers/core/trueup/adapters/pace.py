@@ -15,9 +15,9 @@ class HttpLimits:
     """Bounds of one call.
 
     ``total_seconds`` bounds one attempt from sending to the last byte; ``wait_seconds_maximum`` what a vendor may ask
-    for in one wait; ``wait_budget_seconds`` what one call may spend on attempts that failed and on waiting in all. A wait
-    beyond the budget is not begun: the error is raised, with its ``wait_seconds`` where the vendor told them, so that a
-    durable run can wait instead.
+    for in one wait; ``wait_budget_seconds`` what one call may spend in all on attempts that failed and on waiting. A
+    wait beyond the budget is not begun: the error is raised, with its ``wait_seconds`` where the vendor told them, so
+    that a durable run can wait instead.
     """
 
     connect_timeout_seconds: float = 5.0
