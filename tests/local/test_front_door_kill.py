@@ -22,6 +22,7 @@ from local.embedded_store import read_store
 from local.front_door.serving import READY_FILE
 from local.simulators import ConnectWiseSimulator, MimecastSimulator, World, credentials, running, scaled_world
 from local.simulators.demo_world import SERVICE_TO_PRODUCT
+from tests.local.command_line import require_sound
 
 PROJECT = Path(__file__).resolve().parents[2]
 CLIENTS = 10
@@ -125,6 +126,7 @@ def _machine(home: Path, world: World) -> Iterator[Machine]:
         finally:
             if machine.process is not None and machine.process.poll() is None:
                 machine.stop()
+        require_sound(home, world)
 
 
 def mapped(machine: Machine) -> None:
