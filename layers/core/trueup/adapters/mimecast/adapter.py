@@ -28,7 +28,7 @@ from trueup.adapters.mimecast.tokens import MimecastCredential, TokenSource, par
 from trueup.domain.accounts import Service, ServiceCount, ServiceId, VendorPage
 from trueup.domain.billing import CapabilityReport
 from trueup.domain.counts import Basis
-from trueup.domain.errors import InputInvalid, ReadIncomplete
+from trueup.domain.errors import InputInvalid, ReadIncomplete, SchemaUnknown
 from trueup.domain.uploads import Upload
 from trueup.ports.clock import Clock
 
@@ -140,6 +140,12 @@ class MimecastBilling:
         self, customers: Sequence[Customer], next_cursor: str | None, total: int | None, *, by_file: bool
     ) -> VendorPage:
         contracts = self._contracts.index()
+        codes = {str(one.account.id) for one in customers}
+        if contracts.doubtful_key and codes and codes.isdisjoint({*contracts.by_account, *contracts.not_in_force}):
+            raise SchemaUnknown(
+                f"the contracts name their accounts in {contracts.doubtful_key}, and no customer has such a code",
+                integration=INTEGRATION,
+            )
         details = self._details([one for one in customers if not contracts.by_account.get(str(one.account.id))])
         services: dict[ServiceId, Service] = {}
         counts: list[ServiceCount] = []

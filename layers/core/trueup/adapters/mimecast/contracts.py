@@ -12,15 +12,18 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 
 from trueup.adapters.mimecast.calls import MimecastCalls, PermissionRefused, ResourceUnknown
 from trueup.adapters.mimecast.field_mapping import FieldMapping
+from trueup.adapters.mimecast.packages import normalized
 from trueup.adapters.mimecast.paging import RecordPage, read_record_page, walk
 from trueup.adapters.mimecast.permissions import PARTNER
-from trueup.adapters.mimecast.products import ProductKinds, kind_by_name
+from trueup.adapters.mimecast.products import WHOLE_ACCOUNT, ProductKinds, kind_by_name
 from trueup.adapters.mimecast.reading import (
     MISSING,
     RecordReader,
+    display_text,
     find,
     identifier,
     read_seats,
@@ -48,13 +51,15 @@ class ContractIndex:
     """Products under contracts in force, by account code.
 
     ``not_in_force`` tells of each account's contracts that were left out. ``unavailable`` tells why no contracts can be
-    read, and is None when they can.
+    read, and is None when they can. ``doubtful_key`` names the field that the codes were found in when it may as well
+    hold something else than the code of an account.
     """
 
     read_at: datetime
     by_account: Mapping[str, tuple[ContractedService, ...]]
     not_in_force: Mapping[str, str] = field(default_factory=dict)
     unavailable: str | None = None
+    doubtful_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,14 @@ class _Line:
     product_id: str
     product_name: str
     seats: SourceCount
+
+
+class _Is(Enum):
+    """What an object that tells seats is; its own id and name are a product's only when it is one."""
+
+    LINE = auto()
+    PRODUCT = auto()
+    CONTRACT = auto()
 
 
 class Contracts:
@@ -106,12 +119,14 @@ class Contracts:
         except (PermissionRefused, ResourceUnknown) as error:
             logger.warning("Mimecast contracts cannot be read (%s); counts come from the next source", error.code)
             return ContractIndex(self._clock.now(), {}, unavailable=f"contracts cannot be read ({error.code})")
+        doubtful_keys = {self._account_code(record)[0] for versions in found.values() for record in versions}
+        doubtful_keys.discard("")
         by_account: dict[str, list[_Line]] = {}
         contested: dict[str, str] = {}
         left_out: dict[str, list[str]] = {}
         for contract_id, versions in found.items():
             for record in versions:
-                code = self._reader().required_identifier(record, self._mapping.contracts.account_code)
+                _, code = self._account_code(record)
                 if len(versions) > 1:
                     contested[code] = f"contract {contract_id} was sent twice with different content"
                 status = self._reader().text(record, self._mapping.contracts.status, required=False)[:40]
@@ -125,13 +140,29 @@ class Contracts:
             for code, lines in by_account.items()
         }
         notes = {code: ", ".join(texts) for code, texts in left_out.items()}
-        return ContractIndex(self._clock.now(), services, notes)
+        return ContractIndex(self._clock.now(), services, notes, doubtful_key=", ".join(sorted(doubtful_keys)))
 
     def _reader(self) -> RecordReader:
         return RecordReader("contracts", self._mapping.version)
 
     def _identify(self, record: object) -> str:
-        return self._reader().required_identifier(record, self._mapping.contracts.id)
+        """The contract's id; where it has none, what it is about: two such rows about the same thing contradict."""
+        fields = self._mapping.contracts
+        if find(record, fields.id)[1] is not MISSING:
+            return self._reader().required_identifier(record, fields.id)
+        about = f"of {self._account_code(record)[1]}"
+        lines, what = self._line_records(record)
+        return about if what is not _Is.CONTRACT else f"{about} for {self._product(lines[0], what)[0]}"
+
+    def _account_code(self, record: object) -> tuple[str, str]:
+        """The field, if it is a doubtful one, and the code in it. Raises SchemaUnknown when there is none."""
+        fields = self._mapping.contracts
+        if find(record, fields.account_code)[1] is MISSING:
+            key, value = find(record, fields.account_code_doubtful)
+            code = identifier(value)
+            if code is not None:
+                return key, code
+        return "", self._reader().required_identifier(record, fields.account_code)
 
     def _page(self, token: str | None, *, page_size: int | None = None) -> RecordPage:
         fields = self._mapping.contracts
@@ -155,25 +186,47 @@ class Contracts:
         folded = status.strip().casefold()
         is_known = not folded or folded in self._mapping.words.contract_in_force
         doubt = None if is_known else f"contract {contract_id} has the unknown status {status!r}"
-        return [self._line(contract_id, line, doubt) for line in self._line_records(record)]
+        lines, what = self._line_records(record)
+        return [self._line(contract_id, line, doubt, what) for line in lines]
 
-    def _line_records(self, record: object) -> list[object]:
-        """The line objects of a contract; a contract without a list of lines that names a product is its own line."""
+    def _line_records(self, record: object) -> tuple[list[object], _Is]:
+        """The line objects of a contract, and what each of them is.
+
+        A contract without a list of lines that names a product or tells seats is its own line.
+        """
         fields = self._mapping.contracts
-        key, lines = find(record, fields.lines)
+        candidates = (*fields.lines, *fields.lines_of_products)
+        key, lines = find(record, candidates)
         if isinstance(lines, list):
-            return lines
-        if lines is MISSING and find(record, fields.product_id)[1] is not MISSING:
-            return [record]
-        problem = f"{key} is {type_name(lines)}" if key else f"none of {', '.join(fields.lines)}"
+            return lines, _Is.PRODUCT if key in fields.lines_of_products else _Is.LINE
+        if lines is MISSING and find(record, (*fields.product_id, *fields.seats))[1] is not MISSING:
+            return [record], _Is.CONTRACT
+        problem = f"{key} is {type_name(lines)}" if key else f"none of {', '.join(candidates)}"
         raise schema_unknown(f"a contract has no lines ({problem})", record, self._mapping.version)
 
-    def _line(self, contract_id: str, record: object, doubt: str | None) -> _Line:
+    def _product(self, record: object, what: _Is) -> tuple[str, str]:
+        """Id and name of the product of a line; the account as a whole where seats are told and no product is named.
+
+        A product that has a name and no id is known by its name.
+        """
         fields = self._mapping.contracts
-        name = self._reader().text(record, fields.product_name, required=False)
-        product_id = identifier(find(record, fields.product_id)[1])
+        own_id = fields.product_id_of_product if what is _Is.PRODUCT else ()
+        key, value = find(record, (*fields.product_id, *own_id))
+        product_id = identifier(value)
+        names = fields.product_name if key or what is not _Is.CONTRACT else fields.product_name_of_contract
+        told = [find(record, (candidate,))[1] for candidate in names]
+        name = next((display_text(one) for one in told if isinstance(one, str) and one.strip()), "")
+        if product_id is None and not key and normalized(name):
+            product_id = f"product:{normalized(name)}"
+        if product_id is None and not key and find(record, fields.seats)[1] is not MISSING:
+            return str(WHOLE_ACCOUNT.id), WHOLE_ACCOUNT.name
         if product_id is None:
             raise schema_unknown("a contract line names no product", record, self._mapping.version)
+        return product_id, name or product_id
+
+    def _line(self, contract_id: str, record: object, doubt: str | None, what: _Is) -> _Line:
+        fields = self._mapping.contracts
+        product_id, name = self._product(record, what)
         seats = read_seats(
             record,
             fields.seats,
@@ -183,7 +236,7 @@ class Contracts:
         )
         if doubt is not None:
             seats = SourceCount(Basis.CONTRACT, seats.evidence, problem=doubt)
-        return _Line(contract_id, product_id, name or product_id, seats)
+        return _Line(contract_id, product_id, name, seats)
 
 
 def _services(
@@ -197,8 +250,10 @@ def _services(
     for product_id, same in sorted(by_product.items()):
         name = same[0].product_name
         kind = kinds.get(product_id) or kind_by_name(name, mapping.words)
+        is_whole = product_id == WHOLE_ACCOUNT.id
+        service = WHOLE_ACCOUNT if is_whole else Service(ServiceId(product_id), name, kind)
         seats = SourceCount(Basis.CONTRACT, problem=contested) if contested else _joined(same)
-        services.append(ContractedService(Service(ServiceId(product_id), name, kind), seats))
+        services.append(ContractedService(service, seats))
     return tuple(services)
 
 

@@ -36,14 +36,24 @@ class CustomerFields:
 
 @dataclass(frozen=True, slots=True)
 class ContractFields:
+    """``account_code_doubtful`` may as well name the contract itself, so it is checked against the customers.
+
+    A line under ``lines_of_products`` is a product, so its own id (``product_id_of_product``) is the product's. A
+    contract without lines may have a name of its own, so a product is only named by ``product_name_of_contract``.
+    """
+
     path: str
     list: Candidates
     id: Candidates
     account_code: Candidates
+    account_code_doubtful: Candidates
     status: Candidates
     lines: Candidates
+    lines_of_products: Candidates
     product_id: Candidates
+    product_id_of_product: Candidates
     product_name: Candidates
+    product_name_of_contract: Candidates
     seats: Candidates
 
 

@@ -8,19 +8,21 @@ for.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from trueup.adapters.mimecast.calls import MimecastCalls
 from trueup.adapters.mimecast.field_mapping import Candidates, PagingFields
-from trueup.adapters.mimecast.reading import INTEGRATION, find_list, find_told, schema_unknown, type_name
+from trueup.adapters.mimecast.reading import INTEGRATION, find, find_list, find_told, schema_unknown, type_name
 from trueup.domain.errors import ReadIncomplete
 
 PAGES_MAXIMUM: Final = 10_000
 """A million accounts at 100 a page: a walk that goes on longer does not end."""
 
 _TOKEN_CHARACTERS = 4_000
+_MARK_PLACES = ("$", "meta", "meta.pagination", "pagination", "paging", "page", "links", "_links")
+_MARK_WORDS = ("next", "cursor", "hasmore", "has_more")
 _STALE_PAGES_MAXIMUM = 3
 
 
@@ -98,15 +100,30 @@ def read_record_page(
         query[paging.token_parameter] = token
     document = calls.get(path, query=query, permission=permission)
     records = find_list(document, candidates, what=what, mapping_version=mapping_version)
-    key, next_token = find_told(document, paging.next_token)
-    if next_token is None or next_token == "":
-        next_token = None
+    marks = [find_told(document, (candidate,)) for candidate in paging.next_token]
+    key, next_token = next((mark for mark in marks if mark[1] not in (None, "")), ("", None))
+    if next_token is None:
+        _refuse_unknown_mark(document, paging, what=what, mapping_version=mapping_version)
     elif not isinstance(next_token, str) or len(next_token) > _TOKEN_CHARACTERS:
         raise schema_unknown(f"{key} is {type_name(next_token)}, which is no page mark", document, mapping_version)
     key, total = find_told(document, paging.total)
     if total is not None and (not isinstance(total, int) or isinstance(total, bool) or total < 0):
         raise schema_unknown(f"{key} is no total", document, mapping_version)
     return RecordPage(records, next_token, total)
+
+
+def _refuse_unknown_mark(document: object, paging: PagingFields, *, what: str, mapping_version: str) -> None:
+    """Raise SchemaUnknown where a reply speaks of a next page under a name that the mapping does not know.
+
+    A list that is cut after its first page would look whole. Empty and false values speak of no next page.
+    """
+    for place in _MARK_PLACES:
+        fields = find(document, (place,))[1]
+        for name, value in fields.items() if isinstance(fields, Mapping) else ():
+            key = name if place == "$" else f"{place}.{name}"
+            speaks_of_more = any(word in name.casefold() for word in _MARK_WORDS)
+            if speaks_of_more and value and key not in (*paging.next_token, *_MARK_PLACES):
+                raise schema_unknown(f"the reply about {what} tells of a next page in {key}", document, mapping_version)
 
 
 def walk(

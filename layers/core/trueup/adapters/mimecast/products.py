@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Final
 
 from trueup.adapters.mimecast.calls import MimecastCalls, PermissionRefused, ResourceUnknown
 from trueup.adapters.mimecast.field_mapping import FieldMapping, Words
 from trueup.adapters.mimecast.paging import RecordPage, read_record_page, walk
 from trueup.adapters.mimecast.permissions import PARTNER
 from trueup.adapters.mimecast.reading import RecordReader
-from trueup.domain.accounts import ServiceKind
+from trueup.domain.accounts import Service, ServiceId, ServiceKind
 
 logger = logging.getLogger(__name__)
+
+WHOLE_ACCOUNT: Final = Service(ServiceId("account"), "Users of the account", ServiceKind.ACCOUNT)
+"""What is counted where no product is named: one number for the whole account."""
 
 
 class ProductKinds:

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from trueup.adapters.mimecast.account_detail import AccountDetail
 from trueup.adapters.mimecast.contracts import ContractedService
 from trueup.adapters.mimecast.packages import normalized
+from trueup.adapters.mimecast.products import WHOLE_ACCOUNT
 from trueup.adapters.mimecast.source_counts import SourceCount, combined
 from trueup.domain.accounts import Service, ServiceCount, ServiceId, ServiceKind, VendorAccount
-
-WHOLE_ACCOUNT: Final = Service(ServiceId("account"), "Users of the account", ServiceKind.ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +43,10 @@ def account_services(sources: AccountSources, *, as_of: datetime) -> AccountServ
 def _contracted(sources: AccountSources, as_of: datetime) -> AccountServices:
     """Products under contract.
 
-    A number for the whole account is compared with the contract's only for a lone plan: several plans may share the
-    users between them, and an add-on may be sold to some of them.
+    A number for the whole account is compared with the contract's only for a lone plan, or a contract that names no
+    product: several plans may share the users between them, and an add-on may be sold to some of them.
     """
-    plans = [one for one in sources.contracted if one.service.kind is ServiceKind.PLAN]
+    plans = [one for one in sources.contracted if one.service.kind in (ServiceKind.PLAN, ServiceKind.ACCOUNT)]
     services, counts = [], []
     for contracted in sources.contracted:
         comparable = len(plans) == 1 and contracted is plans[0]
