@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 Said = tuple[Any, ...]
+OPEN = {"unmapped", "new"}
 
 
 def reference_rows(world: Any) -> list[Said]:
@@ -34,7 +35,7 @@ def reference_rows(world: Any) -> list[Said]:
         said += [
             ("unmapped", number(world.counts[name, service]))
             for service in asking
-            if mapped and world.services[service]["mapping"] not in {"mapped", "excluded"}
+            if mapped and world.services[service]["mapping"] in OPEN
         ]
         if not asking and name not in told_of:
             said = [("missing_data" if mapped else open_word, None)]
@@ -50,7 +51,7 @@ def counts_that_ask(world: Any, name: str) -> list[str]:
     """All counts of an account but features (packages) that nobody mapped; one feature when there is nothing else."""
     mine = sorted(service for account, service in world.counts if account == name)
     features = [of for of in mine if world.services[of]["kind"] == "package"]
-    ask = [of for of in mine if of not in features or world.services[of]["mapping"] not in {"unmapped", "new"}]
+    ask = [of for of in mine if of not in features or world.services[of]["mapping"] not in OPEN]
     return ask or mine[:1]
 
 
@@ -68,8 +69,7 @@ def client_and_product(world: Any, place: str, product: str) -> Said | None:
     if not parts and not live:
         return None
     awake = {key: item for key, item in live.items() if works(world, item)}
-    asleep = live or {key: item for key, item in lines.items() if begins_later(item, world.today)}
-    telling = awake or asleep  # the lines that the row is about
+    telling = awake or live or {key: item for key, item in lines.items() if begins_later(item, world.today)}
     first = telling[min(telling)] if telling else {"agreement": ""}
     of_first = world.agreements.get(first["agreement"], {}).get("currency")
     currency = of_first if of_first and len(awake) < 2 else "USD"
@@ -80,6 +80,8 @@ def client_and_product(world: Any, place: str, product: str) -> Said | None:
         names = tuple(owners) if len(owners) == 1 else ()
         if billed == 0:
             return ("in_line", place, product, names, None, billed, Decimal(0), currency, None)
+        if any(world.services[of]["mapping"] in OPEN for name in owners for of in counts_that_ask(world, name)):
+            return ("missing_data", place, product, names, None, billed, None, currency, None)
         return ("not_sold", place, product, names, None, billed, worth(first, 0) if clear else None, currency, None)
 
     names = tuple(sorted([name for name, _ in parts] + silent))

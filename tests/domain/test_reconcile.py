@@ -26,7 +26,7 @@ from tests.domain.building import (
 )
 from trueup.domain.accounts import ServiceKind
 from trueup.domain.billing import AgreementState
-from trueup.domain.counts import Seats
+from trueup.domain.counts import Count, Missing, Seats
 from trueup.domain.mapping import MappingState
 from trueup.domain.reconcile import reconcile
 from trueup.domain.verdicts import VERDICT_ORDER, Verdict
@@ -185,12 +185,17 @@ def test_not_sold_when_the_clients_agreement_does_not_list_the_service() -> None
     assert "lists no service for this product" in row.reasons[0]
 
 
-def test_not_sold_warns_before_ending_a_line_while_a_service_is_still_to_be_mapped() -> None:
+@pytest.mark.parametrize("count", [known(10), Missing("nobody says")])
+def test_a_line_is_not_called_unsold_while_a_service_is_still_to_be_mapped(count: Count) -> None:
     """The vendor may have renamed the plan: the seats are there, under a service that nobody mapped yet."""
     services = [service("S1", "X"), service("S2", None)]
-    rows = by_verdict(legs({("V1", "S2"): known(10)}, [line()], services=services))
-    assert set(rows) == {Verdict.NOT_SOLD, Verdict.UNMAPPED}
-    reasons = rows[Verdict.NOT_SOLD].reasons
+    given = legs({("V1", "S2"): count}, [line()], services=services)
+    rows = by_verdict(given)
+    assert set(rows) == {Verdict.MISSING_DATA, Verdict.UNMAPPED}
+    row = rows[Verdict.MISSING_DATA]
+    assert (row.monthly_money, seats_of(row)) == (None, ("missing", 10))
+    assert is_left_alone(given)
+    reasons = row.reasons
     assert "map what is open before ending the line" in reasons[0]
     assert any("the service S2 (Service S2) is not mapped" in reason for reason in reasons)
 

@@ -249,7 +249,11 @@ def _doubled(members: Sequence[Member]) -> str | None:
 
 
 def _not_sold(view: LegsView, gathered: _Gathered) -> Iterator[Row]:
-    """Lines of mapped products that nothing from the vendor is compared with. They are shown, never edited."""
+    """Lines of mapped products that nothing from the vendor is compared with. They are shown, never edited.
+
+    While a service of the client's accounts waits for its product the seats may be there, so the line is not called
+    unsold and is worth nothing yet.
+    """
     mapped = defaultdict(list)
     for entry in view.entries:
         if entry.state is MappingState.MAPPED and entry.psa_id is not None:
@@ -268,7 +272,7 @@ def _not_sold(view: LegsView, gathered: _Gathered) -> Iterator[Row]:
             )
         owner = owners[0] if len(owners) == 1 else None
         billing = view.billing(pair)
-        verdict = Verdict.NOT_SOLD
+        verdict = Verdict.MISSING_DATA if waiting else Verdict.NOT_SOLD
         if isinstance(billing.count, Known) and billing.count.seats == 0:
             verdict, reason = Verdict.IN_LINE, "the line bills no seats and the vendor's agreements hold none"
         reasons = (reason, *waiting, *billing.reasons)
