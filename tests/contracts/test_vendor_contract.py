@@ -291,8 +291,8 @@ def test_no_secret_is_in_any_error(opened: Opened) -> None:
         for call in (subject.vendor.check, lambda subject=subject: subject.vendor.read_page(None)):
             try:
                 call()
-            except TrueupError as trouble:
-                troubles.append(trouble)
+            except TrueupError as met:
+                troubles.append(met)
     assert len(troubles) >= 5
     for trouble in troubles:
         chain: list[BaseException] = []

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.fakes.state import FakePlans
+from tests.fakes.state_plans import FakePlans
 from tests.simulation.auditor import Evidence, PsaWrite, Report, audit, writes_of
 from tests.usecases.office import SECRET, Office, small_month
 from trueup.domain.audit import Audit, chained

@@ -184,7 +184,8 @@ def test_A1_killed_around_any_write_to_the_psa(number: int, when: When, starts_o
 
 def die_at_write(office: Office, number: int, when: When) -> Callable[[], None]:
     """Die around that call of the PSA. The result undoes it."""
-    real, seen = office.psa.set_quantity, []
+    real = office.psa.set_quantity
+    seen: list[object] = []
 
     def set_quantity(*arguments: object, **named: object) -> WriteResult:
         seen.append(arguments)
@@ -219,7 +220,7 @@ def test_T6_an_unclear_write_and_a_kill_at_any_effect_after_it(fault: WriteFault
             for when in ("before", "after"):
                 office = fresh_office()
                 fail_write(office, unclear, fault)
-                kill_at(office, number, when)  # type: ignore[arg-type]
+                kill_at(office, number, when)
                 try:
                     carry_on(office)
                 except Killed:
@@ -230,7 +231,8 @@ def test_T6_an_unclear_write_and_a_kill_at_any_effect_after_it(fault: WriteFault
 
 def fail_write(office: Office, number: int, fault: WriteFault) -> None:
     """That write, and no other, meets the fault."""
-    real, seen = office.psa.set_quantity, []
+    real = office.psa.set_quantity
+    seen: list[object] = []
 
     def set_quantity(*arguments: object, **named: object) -> WriteResult:
         if len(seen) == number:

@@ -30,6 +30,7 @@ from trueup.domain.billing import (
     PsaAccount,
     PsaAccountId,
 )
+from trueup.domain.counts import whole_seats
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import Integration, IntegrationName, Side
 from trueup.domain.mapping import AccountEntry, MatchingSummary
@@ -287,8 +288,8 @@ class Office:
             stop_at_seconds=stop_at_seconds,
         )
 
-    def quantity(self, line_id: str) -> Decimal:
-        return self.psa.lines[LineId(line_id)].quantity
+    def quantity(self, line_id: str) -> int:
+        return whole_seats(self.psa.lines[LineId(line_id)].quantity)
 
     def actions(self) -> list[str]:
         """What the history says was done, oldest first."""

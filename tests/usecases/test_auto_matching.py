@@ -256,7 +256,8 @@ def test_a_person_who_decides_meanwhile_wins(office: Office) -> None:
     office.read_psa("2026-09-002")
     office.vendor.renames("V1", "Harbor Dental")
     office.read_vendor("2026-09-002")
-    real_save, decided = office.state.accounts.save, []
+    real_save = office.state.accounts.save
+    decided: list[AccountEntry] = []
 
     def save(entries: list[AccountEntry], audits: list[object]) -> object:
         if not decided:

@@ -194,7 +194,8 @@ def test_D2_the_hour_that_comes_twice_is_still_one_scheduled_run() -> None:
 
 def test_both_sides_note_their_progress_without_losing_the_others(desk: Desk) -> None:
     run = desk.begin()
-    real, moved = desk.state.runs.save, []
+    real = desk.state.runs.save
+    moved: list[Run] = []
 
     def save(changed: Run, audit: object) -> Run:
         if not moved:

@@ -121,7 +121,8 @@ def test_a_superseded_plan_is_not_applied(month: Office, plan: Plan) -> None:
 
 
 def test_a_plan_superseded_after_it_was_read_is_not_applied(month: Office, plan: Plan) -> None:
-    real, seen = month.state.leases.acquire, []
+    real = month.state.leases.acquire
+    seen: list[object] = []
 
     def acquire(name: str, *, owner: str, seconds: int) -> int:
         if not seen:
@@ -374,7 +375,8 @@ def test_A5_an_apply_that_lost_its_lease_on_the_way_stops_before_the_next_write(
 
 
 def test_an_apply_that_waited_for_another_starts_from_what_that_one_did(month: Office, plan: Plan) -> None:
-    real, waited = month.state.leases.acquire, []
+    real = month.state.leases.acquire
+    waited: list[object] = []
 
     def acquire(name: str, *, owner: str, seconds: int) -> int:
         if not waited:
@@ -390,7 +392,8 @@ def test_an_apply_that_waited_for_another_starts_from_what_that_one_did(month: O
 
 
 def test_a_plan_superseded_between_two_changes_stops(month: Office, plan: Plan) -> None:
-    real, seen = month.state.plans.record, []
+    real = month.state.plans.record
+    seen: list[object] = []
 
     def record(*arguments: object) -> Plan:
         stored = real(*arguments)  # type: ignore[arg-type]
