@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 
 from trueup.api.views import money_text
@@ -46,6 +47,10 @@ MAPPING_COLUMNS = (
     "reason",
 )
 
+_OTHER_NAMES = {"vendor_id": "vendor_account_id", "psa_id": "psa_account_id"}
+_OPEN = (MappingState.UNMAPPED, MappingState.AMBIGUOUS)
+"""States in which a row asks for a decision; what an export says of one is no decision."""
+
 
 def safe_cell(text: str) -> str:
     """The text as a spreadsheet shows it, never runs it. Quotes and spaces before a lead do not hide it."""
@@ -70,7 +75,7 @@ def mappings_csv(entries: Iterable[AccountEntry]) -> str:
                 entry.psa_id or "",
                 entry.psa_name,
                 entry.state.value,
-                entry.decision.reason if entry.decision is not None else "",
+                entry.decision.reason if entry.decision is not None and entry.state not in _OPEN else "",
             )
             for entry in entries
         ),
@@ -81,8 +86,9 @@ def read_mappings(content: bytes) -> list[MappingRow]:
     """Rows of a mapping file: ``vendor_account_id`` and ``psa_account_id``, or an empty one with a ``reason`` to
     exclude.
 
-    A row whose ``mapping`` column says unmapped or ambiguous is skipped, so that an export can be edited and imported
-    again. Raises InputInvalid (``file``) naming the line.
+    A row whose ``mapping`` column says unmapped or ambiguous is skipped unless somebody filled in a client or a reason,
+    so that an export can be edited and imported again. The columns may also be called as on the command line, vendor_id
+    and psa_id. Raises InputInvalid (``file``) naming the line.
     """
     if len(content) > FILE_BYTES_MAXIMUM:
         raise InputInvalid("the file is larger than 5 MB", field="file", remedy="Split it.")
@@ -101,7 +107,8 @@ def read_mappings(content: bytes) -> list[MappingRow]:
 
 
 def _mapping_rows(reader: csv.DictReader[str]) -> list[MappingRow]:
-    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+    told = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in reader.fieldnames or ()]
+    reader.fieldnames = [_OTHER_NAMES.get(name, name) if _OTHER_NAMES.get(name) not in told else name for name in told]
     missing = [name for name in ("vendor_account_id", "psa_account_id") if name not in reader.fieldnames]
     if missing:
         raise InputInvalid(
@@ -116,7 +123,8 @@ def _mapping_rows(reader: csv.DictReader[str]) -> list[MappingRow]:
             raise InputInvalid(
                 f"line {reader.line_num}: more cells than columns", field="file", remedy="Quote cells that hold commas."
             )
-        if not any(values.values()) or values.get("mapping") in {MappingState.UNMAPPED, MappingState.AMBIGUOUS}:
+        is_decided = bool(values["psa_account_id"] or values.get("reason"))
+        if not any(values.values()) or (values.get("mapping") in _OPEN and not is_decided):
             continue
         rows.append(
             MappingRow(
