@@ -226,7 +226,7 @@ class RateLimited(VendorTrouble):
 
     code = "rate_limited"
     action = Action.WAIT
-    default_remedy = "Nothing is wrong; the work goes on by itself after the wait."
+    default_remedy = "Nothing is wrong: a scheduled run waits by itself; give a command again after the wait."
 
     def __init__(
         self,
