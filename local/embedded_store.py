@@ -264,9 +264,10 @@ class _Reaper:
         self._children[process.pid] = process
 
     def poll(self, pid: int) -> None:
+        """Forget a child that has ended. Another thread may find the same at the same moment."""
         child = self._children.get(pid)
         if child is not None and child.poll() is not None:
-            del self._children[pid]
+            self._children.pop(pid, None)
 
     def collect(self, pid: int) -> None:
         """Take leave of a child that has ended; nothing for another process's child."""

@@ -273,3 +273,24 @@ def _until(happens: Any, seconds: float = 30.0) -> None:
     while not happens():
         assert time.monotonic() < end, "nothing happened for too long"
         time.sleep(0.002)
+
+
+def test_two_threads_may_find_the_same_child_ended() -> None:
+    reaper = embedded_store._Reaper()
+
+    class Ended(subprocess.Popen[bytes]):
+        """A child that another thread asks about while this one is asking."""
+
+        asked = False
+
+        def poll(self) -> int | None:
+            if not self.asked:
+                self.asked = True
+                reaper.poll(self.pid)
+            return super().poll()
+
+    child = Ended([sys.executable, "-c", ""])
+    child.wait(30)
+    reaper.adopt(child)
+    reaper.poll(child.pid)
+    reaper.collect(child.pid)
