@@ -44,6 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             period_now=str(Period.at(clock.now(), settings().time_zone)),
             psa=open_psa(integrations=state.integrations, vault=bootstrap.vault(), connections=bootstrap.connections()),
             psa_system=connected(Side.PSA, state.integrations).system,
+            accounts=state.accounts,
             plans=state.plans,
             plan_index=state.plan_index,
             leases=state.leases,

@@ -226,6 +226,7 @@ class SimulatedOffice:
             period_now=plan.period,
             psa=self.psa(),
             psa_system=self.state.integrations.get(IntegrationName.CONNECTWISE).system,
+            accounts=self.state.accounts,
             plans=self.state.plans,
             plan_index=self.state.plan_index,
             leases=self.state.leases,

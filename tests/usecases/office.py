@@ -281,6 +281,7 @@ class Office:
             period_now=period_now,
             psa=self.psa,
             psa_system=self.state.integrations.get(IntegrationName.CONNECTWISE).system,
+            accounts=self.state.accounts,
             plans=self.state.plans,
             plan_index=self.state.plan_index,
             leases=self.state.leases,

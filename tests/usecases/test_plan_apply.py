@@ -169,6 +169,32 @@ def test_P6_a_quantity_somebody_changed_is_a_conflict_and_stays(month: Office, p
     assert ("change conflict", "L2", "12", "13") in changes_of_history(month)
 
 
+@pytest.mark.parametrize("decision", ["excluded", "moved"])
+def test_a_change_of_an_account_that_was_decided_anew_since_the_plan_is_not_sent(
+    month: Office, plan: Plan, decision: str
+) -> None:
+    first, other = sorted(plan.ready, key=lambda change: change.line_id)
+    if decision == "excluded":
+        month.exclude(first.vendor_ids[0])
+    else:
+        month.map_account(first.vendor_ids[0], other.psa_account_id)
+    applied = month.apply(plan).plan
+    assert outcomes(applied) == {"L2": CONFLICT, "L4": APPLIED}
+    assert (month.quantity("L2"), len(month.psa.writes)) == (12, 1)
+    result = applied.result(first.id)
+    assert result is not None
+    assert result.reason.startswith(f"nothing was sent: account {first.vendor_ids[0]} is ")
+
+
+def test_a_change_that_was_begun_is_read_back_whatever_was_decided_since(month: Office, plan: Plan) -> None:
+    """It may be in the PSA already, and then the history must say so."""
+    change = min(plan.ready, key=lambda one: one.line_id)
+    month.state.plans.intend(plan, change, Audit(month.clock.now(), APPROVER, "change begun", plan.id))
+    month.psa.person_edits("L2", quantity=Decimal(15))
+    month.exclude(change.vendor_ids[0])
+    assert outcomes(month.apply(plan).plan) == {"L2": APPLIED, "L4": APPLIED}
+
+
 @pytest.mark.fault("P6")
 def test_P6_a_line_that_was_only_touched_is_a_conflict_too(month: Office, plan: Plan) -> None:
     month.psa.person_edits("L2")
@@ -363,6 +389,7 @@ def test_A5_an_apply_that_lost_its_lease_on_the_way_stops_before_the_next_write(
             period_now=PERIOD,
             psa=month.psa,
             psa_system=month.state.integrations.get(IntegrationName.CONNECTWISE).system,
+            accounts=month.state.accounts,
             plans=month.state.plans,
             plan_index=month.state.plan_index,
             leases=month.state.leases,
@@ -467,6 +494,7 @@ def test_plans_of_two_months_are_not_applied_at_the_same_time(month: Office, pla
         period_now=PERIOD,
         psa=month.psa,
         psa_system=month.state.integrations.get(IntegrationName.CONNECTWISE).system,
+        accounts=month.state.accounts,
         plans=month.state.plans,
         plan_index=month.state.plan_index,
         leases=month.state.leases,

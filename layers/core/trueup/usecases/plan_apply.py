@@ -2,7 +2,8 @@
 
 For each change: record the intent, let the adapter compare, write and read back, record what became of it together with
 its audit row. A crash anywhere is mended by calling again: the line is read before anything is sent, so a change that
-went through is recognized and never sent twice.
+went through is recognized and never sent twice. A change whose accounts were excluded or given to another client since
+the plan was made is not sent at all.
 """
 
 from __future__ import annotations
@@ -11,15 +12,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from trueup.domain.accounts import VendorAccountId
 from trueup.domain.audit import Audit
 from trueup.domain.billing import WriteOutcome, WriteResult
 from trueup.domain.canonical import decimal_text
-from trueup.domain.errors import CredentialRejected, PlanNotReady, RateLimited, ResourceAbsent, VendorTrouble
+from trueup.domain.errors import (
+    CredentialRejected,
+    NotFound,
+    PlanNotReady,
+    RateLimited,
+    ResourceAbsent,
+    VendorTrouble,
+)
+from trueup.domain.mapping import MappingState
 from trueup.domain.periods import Period
 from trueup.domain.plan import Change, ChangeResult, Plan, PlanState, require_fresh
 from trueup.ports.clock import Clock
 from trueup.ports.psa import PsaBilling
-from trueup.ports.state import Leases, PlanIndex, Plans
+from trueup.ports.state import Accounts, Leases, PlanIndex, Plans
 
 LEASE_SECONDS = 300
 """How long a killed apply keeps others out; a live one renews it with every change."""
@@ -47,6 +57,7 @@ def apply_plan(
     period_now: str,
     psa: PsaBilling,
     psa_system: str,
+    accounts: Accounts,
     plans: Plans,
     plan_index: PlanIndex,
     leases: Leases,
@@ -79,7 +90,7 @@ def apply_plan(
                 return Applied(plan, is_done=False)
             leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
             _require_still_wanted(plan, checksum, period_now, plan_index)
-            plan = _apply_change(plan, change, change.id in intended, actor, psa, plans, clock)
+            plan = _apply_change(plan, change, change.id in intended, actor, psa, accounts, plans, clock)
             result = plan.result(change.id)
             if on_result is not None and result is not None:
                 on_result(change, result)
@@ -119,12 +130,28 @@ def _is_final(result: ChangeResult | None) -> bool:
 
 
 def _apply_change(
-    plan: Plan, change: Change, was_intended: bool, actor: str, psa: PsaBilling, plans: Plans, clock: Clock
+    plan: Plan,
+    change: Change,
+    was_intended: bool,
+    actor: str,
+    psa: PsaBilling,
+    accounts: Accounts,
+    plans: Plans,
+    clock: Clock,
 ) -> Plan:
     plans.intend(plan, change, _audit(plan, change, actor, clock.now(), "change begun", ""))
+    # A change that was begun before may be in the PSA already: then the line is read, whatever the mapping says now.
+    moved = "" if was_intended else _moved_mapping(change, accounts)
     try:
-        written = psa.set_quantity(
-            change.reference, expected=change.expected, expected_version=change.expected_version, target=change.target
+        written = (
+            WriteResult(WriteOutcome.CONFLICT, moved)
+            if moved
+            else psa.set_quantity(
+                change.reference,
+                expected=change.expected,
+                expected_version=change.expected_version,
+                target=change.target,
+            )
         )
     except (RateLimited, CredentialRejected):
         raise
@@ -140,6 +167,19 @@ def _apply_change(
     result = ChangeResult(change.id, outcome, written.reason, now, written.quantity_seen)
     seen = "" if written.quantity_seen is None else decimal_text(written.quantity_seen)
     return plans.record(plan, result, _audit(plan, change, actor, now, f"change {outcome.value}", seen, written.reason))
+
+
+def _moved_mapping(change: Change, accounts: Accounts) -> str:
+    """Which account of the change is not mapped to its client any more; an empty text when all are."""
+    for vendor_id in change.vendor_ids:
+        try:
+            entry = accounts.get(VendorAccountId(vendor_id))
+        except NotFound:
+            return f"nothing was sent: account {vendor_id} is not known any more"
+        if entry.state is not MappingState.MAPPED or entry.psa_id != change.psa_account_id:
+            now = f"mapped to client {entry.psa_id}" if entry.state is MappingState.MAPPED else entry.state.value
+            return f"nothing was sent: account {vendor_id} is {now} since the plan was made; run again"
+    return ""
 
 
 def _audit(plan: Plan, change: Change, actor: str, at: datetime, action: str, seen: str, why: str = "") -> Audit:
