@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -25,7 +26,7 @@ MAX_BODY_BYTES = 1_000_000
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Simulator:
+class Simulator(ABC):
     """A vendor on loopback. Subclasses answer; this class serves, counts, delays and breaks.
 
     `latency_seconds` is added to every answered request. `settings` are the switches the control route may turn.
@@ -51,24 +52,25 @@ class Simulator:
         """Set the request's `resource` and `prefix` before faults are looked up."""
         request.resource = request.path
 
+    @abstractmethod
     def answer(self, request: Request) -> Reply:
         """The vendor's reply to a request without faults that answer in its place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self, request: Request, reply: Reply) -> None:
         """Add what the vendor puts on every reply, errors included."""
 
+    @abstractmethod
     def error_reply(self, status: int, code: str = "", message: str = "") -> Reply:
         """An error in the vendor's own shape."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unauthorized_reply(self, code: str) -> Reply:
         """A 401 of the given kind."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rate_limit_reply(self, retry_after: str | None, reset_milliseconds: int | None) -> Reply:
         """A 429 in the vendor's own shape."""
-        raise NotImplementedError
 
     def records_write(self, request: Request) -> bool:
         """Whether the request is a write that belongs in the world's record of writes."""

@@ -252,9 +252,9 @@ def tracked_files() -> list[Path]:
 # Written in two halves so that this file does not contain what it looks for.
 MACHINE_TRACES = {
     "the address of a package index": (
-        "pypi" + ".org",
-        "pythonhosted" + ".org",
-        "registry." + "npmjs",
+        "py" + "pi.org",
+        "python" + "hosted.org",
+        "registry.npm" + "js",
         "yarnpkg" + ".com",
     ),
     "a path of one machine": ("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/", "/Us" + "ers/"),
