@@ -24,9 +24,9 @@ def sync_vendor(
     clock: Clock,
 ) -> ReadResult:
     """Read on until done or out of time; see ``read_side`` for what is raised. Raises NotConnected without a vendor."""
-    file = kept_customer_file(connected(Side.VENDOR, integrations).name, uploads=uploads)
-    vendor = open_vendor(integrations=integrations, vault=vault, connections=connections, customer_file=file)
     integration = connected(Side.VENDOR, integrations)
+    file = kept_customer_file(integration.name, uploads=uploads)
+    vendor = open_vendor(integrations=integrations, vault=vault, connections=connections, customer_file=file)
     return read_side(
         order,
         integration=integration.name,
