@@ -57,7 +57,8 @@ class _Lines:
         self._said_at[progress.side] = now
         name = SIDE_NAMES[progress.side]
         if progress.done:
-            self._output.note(f"{name}: read in full, {progress.accounts} accounts in {progress.pages} pages")
+            pages = "1 page" if progress.pages == 1 else f"{progress.pages} pages"
+            self._output.note(f"{name}: read in full, {progress.accounts} accounts in {pages}")
         else:
             of = f" of {progress.accounts_total}" if progress.accounts_total is not None else ""
             self._output.note(f"{name}: {progress.accounts}{of} accounts read")
