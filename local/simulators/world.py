@@ -178,6 +178,8 @@ class World:
     callbacks: list[dict[str, Any]] = field(default_factory=list)
     writes: list[WriteRecord] = field(default_factory=list)
     stories: list[ClientStory] = field(default_factory=list)
+    vendor_state: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What one simulated PSA keeps beside the shared records, by its name: plain JSON values, saved with the rest."""
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -292,6 +294,22 @@ class World:
             self.persist()
             return line
 
+    def commit(self, record: WriteRecord, line_id: int | None, work: Callable[[], None]) -> None:
+        """Do the work of an accepted write and record it, saved together: a crash keeps both or neither.
+
+        ``work`` sets the record's ``before`` and ``after``; when it raises, nothing is recorded.
+        """
+        with self.lock:
+            state_file, self.state_file = self.state_file, None
+            try:
+                record.line_id = line_id
+                work()
+                record.committed = True
+                self.writes.append(record)
+            finally:
+                self.state_file = state_file
+            self.persist()
+
     def close_write(self, record: WriteRecord) -> None:
         """Keep how a write ended; one that was not committed enters the record here."""
         with self.lock:
@@ -363,6 +381,7 @@ class World:
             callbacks=record["callbacks"],
             writes=[WriteRecord(**value) for value in record["writes"]],
             stories=[ClientStory(**value) for value in record["stories"]],
+            vendor_state=record.get("vendor_state", {}),
         )
 
 

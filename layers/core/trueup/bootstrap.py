@@ -11,12 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trueup.domain.callbacks import CallbackSecrets
 from trueup.domain.errors import InputInvalid
-from trueup.domain.integrations import IntegrationName
+from trueup.domain.integrations import Integration, IntegrationName
 from trueup.domain.uploads import Upload
+from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
 from trueup.ports.clock import Clock
 from trueup.ports.connections import Connections
-from trueup.ports.psa import PsaBilling
+from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.similarity import NameSimilarity
 from trueup.ports.state_bundle import State
 from trueup.ports.vault import Vault
@@ -26,6 +28,9 @@ from trueup.settings import Settings, settings
 from trueup.usecases.reconciliation import ReconciliationPolicy
 
 if TYPE_CHECKING:
+    from trueup.adapters.autotask.billing import AutotaskBilling
+    from trueup.adapters.connectwise.billing import ConnectWiseBilling
+    from trueup.adapters.halopsa.billing import HaloPsaBilling
     from trueup.adapters.outbound_address import BaseAddress
 
 
@@ -132,6 +137,85 @@ class _Connections:
         return len(parse_customer_file(content).customers)
 
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
+        match name:
+            case IntegrationName.CONNECTWISE:
+                return self._connectwise(address, fields)
+            case IntegrationName.AUTOTASK:
+                return self._autotask(address, fields)
+            case IntegrationName.HALOPSA:
+                return self._halopsa(address, fields)
+            case IntegrationName.SYNCRO:
+                from trueup.adapters.syncro.billing import open_syncro
+
+                return open_syncro(address, fields, clock=self._clock, allow_loopback=self._settings.allow_loopback)
+        raise _not_for(name, "is no PSA")
+
+    def line_creation(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaLineCreation:
+        match name:
+            case IntegrationName.CONNECTWISE:
+                return self._connectwise(address, fields)
+            case IntegrationName.HALOPSA:
+                return self._halopsa(address, fields)
+        raise _not_for(name, "lets no program make lines")
+
+    def account_reading(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaAccountReading:
+        match name:
+            case IntegrationName.CONNECTWISE:
+                return self._connectwise(address, fields)
+            case IntegrationName.AUTOTASK:
+                return self._autotask(address, fields)
+            case IntegrationName.HALOPSA:
+                return self._halopsa(address, fields)
+        raise _not_for(name, "sends no callbacks")
+
+    def callback_registration(
+        self, name: IntegrationName, address: str, fields: Mapping[str, str]
+    ) -> CallbackRegistration:
+        loopback = self._settings.allow_loopback
+        match name:
+            case IntegrationName.CONNECTWISE:
+                from trueup.adapters.connectwise import callbacks as connectwise
+
+                hosts = self._settings.connectwise_hosts
+                return connectwise.open_callback_registration(
+                    address, fields, clock=self._clock, allow_loopback=loopback, additional_hosts=hosts
+                )
+            case IntegrationName.AUTOTASK:
+                from trueup.adapters.autotask import callbacks as autotask
+
+                return autotask.open_callback_registration(address, fields, clock=self._clock, allow_loopback=loopback)
+            case IntegrationName.HALOPSA:
+                from trueup.adapters.halopsa import callbacks as halopsa
+
+                hosts = self._settings.halopsa_hosts
+                return halopsa.open_callback_registration(
+                    address, fields, clock=self._clock, allow_loopback=loopback, additional_hosts=hosts
+                )
+        raise _not_for(name, "sends no callbacks")
+
+    def callback_verification(self, integration: Integration, secrets: CallbackSecrets) -> CallbackVerification:
+        match integration.name:
+            case IntegrationName.CONNECTWISE:
+                from trueup.adapters.connectwise import callbacks as connectwise
+
+                return connectwise.callback_verification(
+                    integration,
+                    secrets,
+                    clock=self._clock,
+                    allow_loopback=self._settings.allow_loopback,
+                    additional_hosts=self._settings.connectwise_hosts,
+                )
+            case IntegrationName.AUTOTASK:
+                from trueup.adapters.autotask import callbacks as autotask
+
+                return autotask.callback_verification(integration, secrets)
+            case IntegrationName.HALOPSA:
+                from trueup.adapters.halopsa import callbacks as halopsa
+
+                return halopsa.callback_verification(integration, secrets)
+        raise _not_for(integration.name, "sends no callbacks")
+
+    def _connectwise(self, address: str, fields: Mapping[str, str]) -> ConnectWiseBilling:
         from trueup.adapters.connectwise.billing import open_connectwise
 
         return open_connectwise(
@@ -142,15 +226,51 @@ class _Connections:
             additional_hosts=self._settings.connectwise_hosts,
         )
 
-    def _parsed(self, name: IntegrationName, text: str) -> BaseAddress:
-        if name is IntegrationName.CONNECTWISE:
-            from trueup.adapters.connectwise.address import parse_address
+    def _autotask(self, address: str, fields: Mapping[str, str]) -> AutotaskBilling:
+        from trueup.adapters.autotask.billing import open_autotask
 
-            return parse_address(
-                text,
-                allow_loopback=self._settings.allow_loopback,
-                additional_hosts=self._settings.connectwise_hosts,
-            )
+        return open_autotask(
+            address,
+            fields,
+            clock=self._clock,
+            allow_loopback=self._settings.allow_loopback,
+            time_zone=self._settings.time_zone,
+        )
+
+    def _halopsa(self, address: str, fields: Mapping[str, str]) -> HaloPsaBilling:
+        from trueup.adapters.halopsa.billing import open_halopsa
+
+        return open_halopsa(
+            address,
+            fields,
+            clock=self._clock,
+            allow_loopback=self._settings.allow_loopback,
+            additional_hosts=self._settings.halopsa_hosts,
+        )
+
+    def _parsed(self, name: IntegrationName, text: str) -> BaseAddress:
+        loopback = self._settings.allow_loopback
+        match name:
+            case IntegrationName.CONNECTWISE:
+                from trueup.adapters.connectwise.address import parse_address
+
+                return parse_address(text, allow_loopback=loopback, additional_hosts=self._settings.connectwise_hosts)
+            case IntegrationName.AUTOTASK:
+                from trueup.adapters.autotask.address import parse_address as parse_autotask
+
+                return parse_autotask(text, allow_loopback=loopback)
+            case IntegrationName.HALOPSA:
+                from trueup.adapters.halopsa.address import parse_address as parse_halopsa
+
+                return parse_halopsa(text, allow_loopback=loopback, additional_hosts=self._settings.halopsa_hosts)
+            case IntegrationName.SYNCRO:
+                from trueup.adapters.syncro.address import parse_address as parse_syncro
+
+                return parse_syncro(text, allow_loopback=loopback)
         from trueup.adapters.mimecast.adapter import parse_mimecast_address
 
-        return parse_mimecast_address(text, allow_loopback=self._settings.allow_loopback)
+        return parse_mimecast_address(text, allow_loopback=loopback)
+
+
+def _not_for(name: IntegrationName, why: str) -> InputInvalid:
+    return InputInvalid(f"{name.label} {why}", field="name", remedy="Name an integration that does.")

@@ -19,7 +19,8 @@ class Settings:
     """What one tenant's deployment says.
 
     ``allow_loopback`` lets outbound calls go to 127.0.0.1, for simulators; it is never set in a deployment.
-    ``connectwise_hosts`` names on-premise ConnectWise servers in full. ``roles_are_checked`` is off only on one
+    ``connectwise_hosts`` names on-premise ConnectWise servers in full, ``halopsa_hosts`` HaloPSA servers with a name of
+    the MSP's own. ``roles_are_checked`` is off only on one
     machine, where the person at the keyboard is the administrator.
     """
 
@@ -32,6 +33,7 @@ class Settings:
     guards: GuardPolicy
     allow_loopback: bool
     connectwise_hosts: tuple[str, ...]
+    halopsa_hosts: tuple[str, ...]
     role_claim: str
     roles_are_checked: bool
     monthly_run_function: str
@@ -56,6 +58,7 @@ class Settings:
             ),
             allow_loopback=_flag(environment, "TRUEUP_ALLOW_LOOPBACK", default=False),
             connectwise_hosts=tuple((environment.get("TRUEUP_CONNECTWISE_HOSTS") or "").split()),
+            halopsa_hosts=tuple((environment.get("TRUEUP_HALOPSA_HOSTS") or "").split()),
             role_claim=environment.get("TRUEUP_ROLE_CLAIM") or "cognito:groups",
             roles_are_checked=_flag(environment, "TRUEUP_ROLES_ARE_CHECKED", default=True),
             monthly_run_function=environment.get("TRUEUP_MONTHLY_RUN_FUNCTION") or "",

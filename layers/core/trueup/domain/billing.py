@@ -16,9 +16,11 @@ ProductId = NewType("ProductId", str)
 
 @dataclass(frozen=True, slots=True)
 class PsaAccount:
-    """The client in the PSA (ConnectWise: company). ``identifier`` is its short code; ``deleted`` as the PSA flags it.
+    """The client in the PSA (ConnectWise and Autotask: company; HaloPSA: client; Syncro: customer).
 
-    ``status_text`` is the PSA's own word: MSPs rename statuses, so no rule reads it.
+    ``identifier`` is its short code; ``deleted`` as the PSA flags it. ``status_text`` is the PSA's own word: MSPs rename
+    statuses, so no rule reads it. ``stored_ids`` are ids of the same client in other PSAs that this one keeps, as
+    (integration name, id); HaloPSA keeps those of clients it took over from ConnectWise and Autotask.
     """
 
     id: PsaAccountId
@@ -26,6 +28,7 @@ class PsaAccount:
     name: str
     status_text: str = ""
     deleted: bool = False
+    stored_ids: tuple[tuple[str, str], ...] = ()
 
 
 class AgreementState(StrEnum):
@@ -53,9 +56,21 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One billed line (ConnectWise: addition).
+class QuantityStep:
+    """What a line bills from a day on, where the PSA keeps quantities by date."""
 
+    starts_on: date
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One billed line (ConnectWise: addition; Autotask: contract service; HaloPSA: recurring invoice line; Syncro:
+    schedule line item).
+
+    ``quantity`` is what the line bills from the day on which a change of today would count: at once in most PSAs, the
+    first of the next period in Autotask, which keeps units by period (PsaCapabilities.default_rule). ``steps`` are the
+    dated quantities the PSA tells of, by day, the one of today first; empty where a line has one quantity only.
     ``quantity`` is the whole quantity; ``less_included`` are units given free of charge and only shown. ``version`` is
     the PSA's own opaque mark of the last edit, empty where it gives none. ``not_writable_reason`` says why a line may
     not be written by a program (for instance a serialized product), and is None when it may.
@@ -76,6 +91,7 @@ class Line:
     effective_to: date | None = None
     billable: bool = True
     not_writable_reason: str | None = None
+    steps: tuple[QuantityStep, ...] = ()
 
     def is_live(self, on: date) -> bool:
         """Whether the line bills on that day: begun, and not ended on or before it."""
@@ -165,6 +181,20 @@ class WriteResult:
     reason: str
     quantity_seen: Decimal | None = None
     version_seen: str | None = None
+    line_id: LineId | None = None
+    """The line that now bills it, where it is another than the one that was asked to change (a line that was made)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """A line to be made on an agreement a person chose. ``effective`` None counts as a plain new line counts there."""
+
+    account_id: PsaAccountId
+    agreement_id: AgreementId
+    product_id: ProductId
+    product_code: str
+    quantity: int
+    effective: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

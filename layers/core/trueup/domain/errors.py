@@ -6,6 +6,8 @@ The tree::
     ├── InputInvalid              a value somebody gave is wrong; names the field and the fix
     ├── NotFound                  the thing named does not exist for this tenant
     ├── NotAllowed                the caller's role or a two-person rule forbids it
+    │   └── CallbackForged        a callback that does not prove whom it is from
+    ├── TooManyRequests           the caller asked more often than its key allows
     ├── Conflict                  the thing moved since it was read
     │   ├── ChecksumMismatch      a plan was named with another checksum than it has
     │   ├── PlanNotReady          the plan is not in the state that the action needs
@@ -31,6 +33,7 @@ The tree::
     │   └── WriteOutcomeUnknown   a write may or may not have been carried out
     └── StateTrouble              our own store did not do what was asked
         ├── StateUnavailable      throttled or away, after bounded retries
+        ├── QueueUnavailable      a message could not be kept for later
         └── RecordTooLarge        a record that cannot be stored whole
 
 ``action`` says what to do, ``blame`` whose doing it is, ``remedy`` tells a person in one sentence.
@@ -110,6 +113,29 @@ class NotAllowed(TrueupError):
     action = Action.ASK_PERSON
     blame = Blame.CALLER
     default_remedy = "Ask somebody whose role allows it."
+
+
+class CallbackForged(NotAllowed):
+    """The message says nothing of what was wrong with the proof: that would help whoever forged it."""
+
+    code = "callback_forged"
+    default_remedy = "Register the callback again (trueup callbacks register) if it is your own."
+
+
+class TooManyRequests(TrueupError):
+    """``wait_seconds`` is when the caller may ask again."""
+
+    code = "too_many_requests"
+    action = Action.WAIT
+    blame = Blame.CALLER
+    default_remedy = "Wait as long as the Retry-After header says, then ask again."
+
+    def __init__(self, message: str, *, wait_seconds: float, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.wait_seconds = wait_seconds
+
+    def details(self) -> dict[str, str]:
+        return {"wait_seconds": f"{self.wait_seconds:.0f}"}
 
 
 class Conflict(TrueupError):
@@ -345,6 +371,11 @@ class StateTrouble(TrueupError):
 
 class StateUnavailable(StateTrouble):
     code = "state_unavailable"
+
+
+class QueueUnavailable(StateTrouble):
+    code = "queue_unavailable"
+    default_remedy = "Send the message again later; it was not acted on."
 
 
 class RecordTooLarge(StateTrouble):

@@ -17,12 +17,37 @@ class Side(StrEnum):
 
 
 class IntegrationName(StrEnum):
+    """``vendor_files`` and ``psa_files`` are exports that people give in place of an API."""
+
     MIMECAST = "mimecast"
+    VENDOR_FILES = "vendor_files"
     CONNECTWISE = "connectwise"
+    AUTOTASK = "autotask"
+    HALOPSA = "halopsa"
+    SYNCRO = "syncro"
+    PSA_FILES = "psa_files"
 
     @property
     def side(self) -> Side:
-        return Side.VENDOR if self is IntegrationName.MIMECAST else Side.PSA
+        return Side.VENDOR if self in _VENDOR_SIDE else Side.PSA
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return _LABELS[self]
+
+
+_VENDOR_SIDE = frozenset({IntegrationName.MIMECAST, IntegrationName.VENDOR_FILES})
+
+_LABELS: dict[IntegrationName, str] = {
+    IntegrationName.MIMECAST: "Mimecast",
+    IntegrationName.VENDOR_FILES: "Mimecast files",
+    IntegrationName.CONNECTWISE: "ConnectWise",
+    IntegrationName.AUTOTASK: "Autotask",
+    IntegrationName.HALOPSA: "HaloPSA",
+    IntegrationName.SYNCRO: "Syncro",
+    IntegrationName.PSA_FILES: "PSA files",
+}
 
 
 class ConnectionState(StrEnum):
@@ -91,9 +116,31 @@ CREDENTIAL_FIELDS: dict[IntegrationName, tuple[CredentialField, ...]] = {
             "client_id", "Client ID", False, "the GUID of the integration at the ConnectWise developer site"
         ),
     ),
+    IntegrationName.AUTOTASK: (
+        CredentialField(
+            "user_name", "User name", False, "Autotask Admin, Resources/Users, the API user: its Username (Key)"
+        ),
+        CredentialField("secret", "Secret", True, "the API user's Password (Secret), shown once when it is generated"),
+        CredentialField("integration_code", "Integration code", True, "the API user's API Tracking Identifier"),
+    ),
+    IntegrationName.HALOPSA: (
+        CredentialField(
+            "client_id", "Client ID", False, "HaloPSA Configuration, Integrations, Halo API, Applications, Details tab"
+        ),
+        CredentialField("client_secret", "Client secret", True, "shown once when the application is made"),
+    ),
+    IntegrationName.SYNCRO: (
+        CredentialField("api_key", "API token", True, "Syncro Admin, API Tokens, New Token (Custom Permissions)"),
+    ),
+    IntegrationName.VENDOR_FILES: (),
+    IntegrationName.PSA_FILES: (),
 }
 
 DEFAULT_ADDRESS: dict[IntegrationName, str] = {
+    # HaloPSA and Syncro have a host for each MSP, so there is no default for them. Autotask finds its zone itself.
     IntegrationName.MIMECAST: "https://api.services.mimecast.com",
     IntegrationName.CONNECTWISE: "https://api-na.myconnectwise.net",
+    IntegrationName.AUTOTASK: "https://webservices.autotask.net",
+    IntegrationName.VENDOR_FILES: "files:vendor",
+    IntegrationName.PSA_FILES: "files:psa",
 }

@@ -35,13 +35,31 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerTarget:
+    """What an account or service was mapped to in a PSA that is not the connected one any more; nothing is forgotten.
+
+    ``system`` is that PSA (Integration.system) and ``integration`` its kind. ``code`` is the product's code, empty for
+    an account.
+    """
+
+    system: str
+    integration: str
+    target_id: str
+    target_name: str
+    decision: Decision | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountEntry:
     """One vendor account with what is decided about it: the row of the account-mapping screen.
 
     ``vendor_name`` and ``psa_name`` are as last read; ``vendor_name_decided`` is the name when the mapping was decided,
     kept to show a rename (the mapping itself holds by id). ``snapshot_id`` is the vendor read that the entry was last
     brought up to date with. ``absent_runs`` counts the complete reads in a row in which the vendor no longer listed the
-    account. ``version`` grows by one with every stored change.
+    account. ``psa_system`` is the PSA that ``psa_id`` is an id of (Integration.system; empty in records of before it was
+    kept, which are of the PSA that was connected then) and ``former`` are mappings in other PSAs, the last one first.
+    ``version`` grows by one with every stored change.
     """
 
     vendor_id: VendorAccountId
@@ -59,6 +77,8 @@ class AccountEntry:
     snapshot_id: str = ""
     absent_runs: int = 0
     version: int = 0
+    psa_system: str = ""
+    former: tuple[FormerTarget, ...] = ()
 
     @property
     def is_decided(self) -> bool:
@@ -83,6 +103,8 @@ class ServiceEntry:
     catalog_price: Decimal | None = None
     accounts_counted: int = 0
     version: int = 0
+    psa_system: str = ""
+    former: tuple[FormerTarget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class MatchRule(StrEnum):
     SAFE_KEY = "safe_key"
     PERSON = "person"
     IMPORT = "import"
+    STORED_ID = "stored_id"
+    FORMER_NAME = "former_name"
 
 
 @dataclass(frozen=True, slots=True)

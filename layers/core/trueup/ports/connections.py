@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from trueup.domain.integrations import IntegrationName
+from trueup.domain.callbacks import CallbackSecrets
+from trueup.domain.integrations import Integration, IntegrationName
 from trueup.domain.uploads import Upload
-from trueup.ports.psa import PsaBilling
+from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
+from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.vendor import VendorBilling
 
 
@@ -36,4 +38,22 @@ class Connections(Protocol):
 
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
         """The PSA spoken to with that credential. Raises InputInvalid naming a field that is missing."""
+        ...
+
+    def line_creation(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaLineCreation:
+        """For a PSA that ``creates_lines``. Raises InputInvalid for another one."""
+        ...
+
+    def account_reading(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaAccountReading:
+        """For a PSA that sends callbacks. Raises InputInvalid for another one."""
+        ...
+
+    def callback_registration(
+        self, name: IntegrationName, address: str, fields: Mapping[str, str]
+    ) -> CallbackRegistration:
+        """For a PSA that sends callbacks. Raises InputInvalid for another one."""
+        ...
+
+    def callback_verification(self, integration: Integration, secrets: CallbackSecrets) -> CallbackVerification:
+        """For a PSA that sends callbacks; needs no credential. Raises InputInvalid for another one."""
         ...

@@ -14,8 +14,10 @@ from datetime import datetime
 from typing import Protocol
 
 from trueup.domain.accounts import ServiceId, VendorAccountId, VendorPage
+from trueup.domain.allocation import Allocation
+from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import Audit, AuditEvent
-from trueup.domain.billing import PsaPage
+from trueup.domain.billing import ProductId, PsaAccountId, PsaPage
 from trueup.domain.integrations import Integration, IntegrationName, Side
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
 from trueup.domain.plan import Change, ChangeResult, Plan
@@ -246,6 +248,48 @@ class Uploads(Protocol):
 
     def remove(self, name: str, audit: Audit) -> bool:
         """Forget it, its bytes included; False, and nothing is recorded, when there is none."""
+        ...
+
+
+class Allocations(Protocol):
+    """How seats are divided among several lines, one word of a person for each client and product."""
+
+    def all(self) -> tuple[Allocation, ...]: ...
+
+    def save(self, allocation: Allocation, audit: Audit) -> Allocation:
+        """Store it in place of the one before for the same client and product; returns it with its new version."""
+        ...
+
+    def remove(self, psa_account_id: PsaAccountId, product_id: ProductId, audit: Audit) -> bool:
+        """Forget it; False, and nothing is recorded, when there is none."""
+        ...
+
+
+class ApiKeys(Protocol):
+    """Keys of machines, by id."""
+
+    def all(self) -> tuple[ApiKey, ...]:
+        """The newest first, revoked ones too."""
+        ...
+
+    def get(self, key_id: str) -> ApiKey:
+        """Raises NotFound."""
+        ...
+
+    def save(self, key: ApiKey, audit: Audit) -> ApiKey: ...
+
+
+class Counters(Protocol):
+    """Numbers that forget themselves: how often something happened in a window of time."""
+
+    def add(self, name: str, *, seconds: int) -> int:
+        """Count one more and return how many there are now, this one included; the first one opens a window that ends
+        after ``seconds``. Atomic: of two at once one gets the lower number.
+        """
+        ...
+
+    def value(self, name: str) -> int:
+        """How many there are in the window that is open, 0 when none is."""
         ...
 
 
