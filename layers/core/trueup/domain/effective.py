@@ -159,7 +159,7 @@ def effect_of(wish: EffectiveWish, capabilities: PsaCapabilities, agreement: Agr
 
 @dataclass(frozen=True, slots=True)
 class NextInvoiceLine:
-    """What the line will say on its next invoice. ``on`` and ``amount`` are None where the PSA gives no day or price."""
+    """What the line will say on its next invoice. ``on`` and ``amount`` are None where the PSA gives none."""
 
     on: date | None
     quantity: int

@@ -57,8 +57,8 @@ class AccountEntry:
     ``vendor_name`` and ``psa_name`` are as last read; ``vendor_name_decided`` is the name when the mapping was decided,
     kept to show a rename (the mapping itself holds by id). ``snapshot_id`` is the vendor read that the entry was last
     brought up to date with. ``absent_runs`` counts the complete reads in a row in which the vendor no longer listed the
-    account. ``psa_system`` is the PSA that ``psa_id`` is an id of (Integration.system; empty in records of before it was
-    kept, which are of the PSA that was connected then) and ``former`` are mappings in other PSAs, the last one first.
+    account. ``psa_system`` is the PSA that ``psa_id`` is an id of (Integration.system; empty in records of before it
+    was kept, which are of the PSA that was connected then) and ``former`` are mappings in other PSAs, the last first.
     ``version`` grows by one with every stored change.
     """
 
