@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from tests.fakes.psa import FakePsa
+from trueup.domain.callbacks import CallbackSecrets
+from trueup.domain.effective import PSA_CAPABILITIES
 from trueup.domain.errors import CredentialRejected, InputInvalid, UnsafeAddress
-from trueup.domain.integrations import IntegrationName, Side
+from trueup.domain.integrations import CREDENTIAL_FIELDS, Integration, IntegrationName, Side
 from trueup.domain.uploads import Upload
-from trueup.ports.psa import PsaBilling
+from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
+from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.vendor import VendorBilling
 
 VENDOR_HOST = "https://api.vendor.example"
@@ -25,7 +29,8 @@ class FakeConnections:
 
     ``accepted_secret`` is the one secret that both systems accept; None accepts any. ``opened`` lists what was opened
     where, ``customer_files`` what files came with it. A customer file of the fakes holds one customer a line; a line
-    "bad" is one.
+    "bad" is one. Making lines and reading one client go to the PSA, when it is a FakePsa; callbacks go to what is set
+    here.
     """
 
     vendor_system: VendorBilling
@@ -34,6 +39,8 @@ class FakeConnections:
     accepted_secret: str | None = None
     opened: list[tuple[str, str]] = field(default_factory=list)
     customer_files: list[Upload | None] = field(default_factory=list)
+    registration: CallbackRegistration | None = None
+    verification: CallbackVerification | None = None
 
     def address(self, name: IntegrationName, text: str) -> str:
         host = text.strip().rstrip("/")
@@ -57,10 +64,40 @@ class FakeConnections:
         return len(lines)
 
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
-        self._enter(name, address, fields.get("private_key", ""))
+        self._enter(name, address, _secret_of(name, fields))
         return self.psa_system
+
+    def line_creation(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaLineCreation:
+        self._enter(name, address, _secret_of(name, fields))
+        if not PSA_CAPABILITIES[name].creates_lines or not isinstance(self.psa_system, FakePsa):
+            raise InputInvalid(f"{name.label} lets no program make lines", field="name")
+        return self.psa_system
+
+    def account_reading(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaAccountReading:
+        self._enter(name, address, _secret_of(name, fields))
+        if not PSA_CAPABILITIES[name].callbacks or not isinstance(self.psa_system, FakePsa):
+            raise InputInvalid(f"{name.label} sends no callbacks", field="name")
+        return self.psa_system
+
+    def callback_registration(
+        self, name: IntegrationName, address: str, fields: Mapping[str, str]
+    ) -> CallbackRegistration:
+        self._enter(name, address, _secret_of(name, fields))
+        if not PSA_CAPABILITIES[name].callbacks or self.registration is None:
+            raise InputInvalid(f"{name.label} sends no callbacks", field="name")
+        return self.registration
+
+    def callback_verification(self, integration: Integration, secrets: CallbackSecrets) -> CallbackVerification:
+        if not PSA_CAPABILITIES[integration.name].callbacks or self.verification is None:
+            raise InputInvalid(f"{integration.name.label} sends no callbacks", field="name")
+        return self.verification
 
     def _enter(self, name: IntegrationName, address: str, secret: str) -> None:
         self.opened.append((name.value, address))
         if self.accepted_secret is not None and secret != self.accepted_secret:
             raise CredentialRejected("the credential is not accepted", integration=name.value, status=401)
+
+
+def _secret_of(name: IntegrationName, fields: Mapping[str, str]) -> str:
+    """The first secret field of the integration's credential."""
+    return next((fields.get(one.name, "") for one in CREDENTIAL_FIELDS[name] if one.secret), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
@@ -14,7 +15,16 @@ from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.adapters.connectwise.wire import INTEGRATION
 from trueup.adapters.connectwise.writing import QuantityWriter
 from trueup.adapters.http import HttpClient, HttpLimits, Pace
-from trueup.domain.billing import CapabilityReport, LineReference, LineState, Product, PsaPage, WriteResult
+from trueup.domain.billing import (
+    CapabilityReport,
+    LineId,
+    LineReference,
+    LineState,
+    Product,
+    PsaPage,
+    WriteOutcome,
+    WriteResult,
+)
 from trueup.domain.counts import Seats
 from trueup.ports.clock import Clock
 
@@ -51,10 +61,21 @@ class ConnectWiseBilling:
         return self._reader.read_line(reference)
 
     def set_quantity(
-        self, reference: LineReference, *, expected: Decimal, expected_version: str, target: Seats
+        self,
+        reference: LineReference,
+        *,
+        expected: Decimal,
+        expected_version: str,
+        target: Seats,
+        effective: date | None = None,
+        siblings: Collection[LineId] = (),
     ) -> WriteResult:
         """See PsaBilling.set_quantity."""
-        return self._writer.set_quantity(reference, expected=expected, expected_version=expected_version, target=target)
+        if effective is not None:
+            return WriteResult(WriteOutcome.REJECTED, "nothing was sent: a change from a later day is not written yet")
+        return self._writer.set_quantity(
+            reference, expected=expected, expected_version=expected_version, target=target, siblings=siblings
+        )
 
 
 def open_connectwise(

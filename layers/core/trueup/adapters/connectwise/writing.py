@@ -8,6 +8,7 @@ ConnectWise asked for. It must send no field but the quantity and must never ove
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -22,6 +23,7 @@ from trueup.adapters.http import HttpReply, RetryRule
 from trueup.domain.billing import (
     AgreementState,
     Line,
+    LineId,
     LineReference,
     LineState,
     ProductId,
@@ -74,12 +76,16 @@ class _Sent:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What was approved: from ``expected`` at ``version`` (empty: any) to ``target``, on a line of that product."""
+    """What was approved: from ``expected`` at ``version`` (empty: any) to ``target``, on a line of that product.
+
+    ``siblings`` are lines of the same product beside which a person wants the line to live.
+    """
 
     expected: Decimal
     version: str
     target: Decimal
     product_id: ProductId | None
+    siblings: Collection[LineId] = ()
 
     def still_holds(self, line: Line) -> bool:
         return line.quantity == self.expected and self.version in ("", line.version) and self.is_for(line)
@@ -127,10 +133,16 @@ class QuantityWriter:
         self._clock = clock
 
     def set_quantity(
-        self, reference: LineReference, *, expected: Decimal, expected_version: str, target: Seats
+        self,
+        reference: LineReference,
+        *,
+        expected: Decimal,
+        expected_version: str,
+        target: Seats,
+        siblings: Collection[LineId] = (),
     ) -> WriteResult:
         """See PsaBilling.set_quantity. Raises VendorTrouble only when ConnectWise surely carried nothing out."""
-        wish = _Wish(expected, expected_version, Decimal(target), reference.product_id)
+        wish = _Wish(expected, expected_version, Decimal(target), reference.product_id, siblings)
         try:
             state = self._reader.read_line(reference)
         except ResourceAbsent as absent:
@@ -154,9 +166,8 @@ class QuantityWriter:
         early = _decide_before(LineState(line, state.agreement, state.read_at), wish, today)
         if early is not None:
             return early
-        twin = next(
-            (one for one in lines if one != line and one.product_id == line.product_id and one.is_live(today)), None
-        )
+        twins = [one for one in lines if one.id != line.id and one.product_id == line.product_id and one.is_live(today)]
+        twin = next((one for one in twins if one.id not in wish.siblings), None)
         if twin is None:
             return None
         reason = f"nothing was sent: line {twin.id} of the agreement bills the same product; end all but one"
