@@ -101,6 +101,14 @@ class World:
             self.additions[addition.id] = addition
             self._index(addition)
 
+    def remove_addition(self, line_id: int) -> PsaAddition:
+        """Take a line off its agreement for good. KeyError for an unknown line."""
+        with self.lock:
+            line = self.additions.pop(line_id)
+            self._lines_of[line.agreement_id].remove(line_id)
+            self.persist()
+            return line
+
     def edit_addition(self, line_id: int, updated_by: str = "jsmith", **changes: Any) -> PsaAddition:
         """Change fields of a line and move its lastUpdated on. KeyError for an unknown line, TypeError for a field."""
         with self.lock:
