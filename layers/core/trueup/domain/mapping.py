@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -79,10 +80,37 @@ class AccountEntry:
     version: int = 0
     psa_system: str = ""
     former: tuple[FormerTarget, ...] = ()
+    psa_integration: str = ""
 
     @property
     def is_decided(self) -> bool:
         return self.state in {MappingState.MAPPED, MappingState.EXCLUDED}
+
+    def counts_in(self, system: str) -> bool:
+        """Whether what is decided here holds in that PSA: a mapping is true of no other PSA than its own."""
+        return self.state is not MappingState.MAPPED or is_of(self.psa_system, system)
+
+    def left(self, integration: str = "") -> AccountEntry:
+        """The entry with its mapping among the former ones, free to be matched in another PSA. Other states stay.
+
+        ``integration`` is the kind of the PSA that is left, where the entry does not say.
+        """
+        if self.state is not MappingState.MAPPED or self.psa_id is None:
+            return self
+        kind = self.psa_integration or integration
+        target = FormerTarget(self.psa_system, kind, self.psa_id, self.psa_name, self.decision)
+        return replace(
+            self,
+            state=MappingState.UNMAPPED,
+            psa_id=None,
+            psa_name="",
+            vendor_name_decided="",
+            decision=None,
+            ambiguity="",
+            psa_system="",
+            psa_integration="",
+            former=with_former(self.former, target),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +133,57 @@ class ServiceEntry:
     version: int = 0
     psa_system: str = ""
     former: tuple[FormerTarget, ...] = ()
+    psa_integration: str = ""
+
+    def counts_in(self, system: str) -> bool:
+        """Whether what is decided here holds in that PSA: a mapping is true of no other PSA than its own."""
+        return self.state is not MappingState.MAPPED or is_of(self.psa_system, system)
+
+    def left(self, integration: str = "") -> ServiceEntry:
+        """The entry with its mapping among the former ones, to be matched in another PSA's catalog. Others stay."""
+        if self.state is not MappingState.MAPPED or self.product_id is None:
+            return self
+        kind = self.psa_integration or integration
+        target = FormerTarget(
+            self.psa_system, kind, self.product_id, self.product_name, self.decision, self.product_code
+        )
+        return replace(
+            self,
+            state=MappingState.UNMAPPED,
+            product_id=None,
+            product_code="",
+            product_name="",
+            catalog_price=None,
+            decision=None,
+            psa_system="",
+            psa_integration="",
+            former=with_former(self.former, target),
+        )
+
+
+FORMER_MAXIMUM = 10
+"""Mappings kept from other PSAs; who changes more often than that has the exported files."""
+
+
+def is_of(system: str, other: str) -> bool:
+    """Whether two names of systems may mean one: a record of before it was kept is of whatever was connected then."""
+    return not system or not other or system == other
+
+
+def with_former(former: tuple[FormerTarget, ...], target: FormerTarget) -> tuple[FormerTarget, ...]:
+    """The former mappings with one more, each system once, the last one first."""
+    others = tuple(one for one in former if one.system != target.system)
+    return (target, *others)[:FORMER_MAXIMUM]
+
+
+def without_former(former: tuple[FormerTarget, ...], system: str) -> tuple[FormerTarget, ...]:
+    """The former mappings but that of one system, which is the present one again."""
+    return tuple(one for one in former if one.system != system)
+
+
+def in_system[Entry: (AccountEntry, ServiceEntry)](entries: Iterable[Entry], system: str) -> tuple[Entry, ...]:
+    """The entries as they count in one PSA: what is mapped in another one is open here."""
+    return tuple(entry if entry.counts_in(system) else entry.left() for entry in entries)
 
 
 @dataclass(frozen=True, slots=True)
