@@ -1,22 +1,22 @@
-"""The PSAs that the contract suite is run against, each holding the same small scene and able to misbehave alike."""
+"""What the contract suite asks of a PSA under test: its traits as data, the scene it holds, and how it can be made to
+misbehave.
+
+Each PSA has a module ``psa_subject_NAME`` beside this one with ``TRAITS`` and ``NAME_subject(scene, patch)``, a context
+manager that gives a Subject. Nothing here asks which PSA it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol
 
-from local.simulators import connectwise as connectwise_simulator
-from local.simulators import credentials
-from local.simulators.connectwise import ConnectWiseSimulator
-from local.simulators.server import running
-from local.simulators.world import CatalogItem, PsaAddition, PsaAgreement, PsaCompany, VendorAccount, World
-from tests.fakes.clock import FakeClock
-from tests.fakes.psa import FakePsa, WriteFault
-from trueup.adapters.connectwise import open_connectwise
 from trueup.domain.billing import (
     Agreement,
     AgreementId,
@@ -28,16 +28,44 @@ from trueup.domain.billing import (
     PsaAccount,
     PsaAccountId,
 )
-from trueup.domain.errors import CredentialRejected, VendorUnavailable
-from trueup.ports.psa import PsaBilling
+from trueup.domain.effective import PsaCapabilities
+from trueup.ports.psa import PsaBilling, PsaLineCreation
 
-CONNECTWISE_FIELDS = {
-    "company_id": credentials.CONNECTWISE_COMPANY_ID,
-    "public_key": credentials.CONNECTWISE_PUBLIC_KEY,
-    "private_key": credentials.CONNECTWISE_PRIVATE_KEY,
-    "client_id": credentials.CONNECTWISE_CLIENT_ID,
-}
 VERSION = "2025-10-31T18:22:10Z"
+type Patch = Callable[[object, str, object], None]
+"""Replaces an attribute until the test is over (pytest's monkeypatch.setattr)."""
+
+
+class Feature(StrEnum):
+    """What a PSA can show or be asked, where not all can. A test that needs one is run for those that have it."""
+
+    TRANSPORT = "it is spoken to over a socket"
+    FRACTIONS = "a quantity may be no whole number"
+    LINE_DATES = "a line has days on which it begins and ends"
+    VERSIONS = "a line has a mark of its last edit"
+    TWINS = "an agreement may have two lines of one product"
+    UNWRITABLE = "there are lines that no program may write"
+    INACTIVE_PRODUCTS = "a product may be inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What differs between the PSAs, as the suite needs it.
+
+    ``states`` are the states other than active that an agreement can be shown in. ``effective`` is the day that every
+    write of the suite names, None where a plain change names none. ``checks`` are the names that a check reports on.
+    ``quantity_field`` is the PSA's own name of the field that holds a line's quantity. ``counts`` says whether totals
+    are told of accounts and of agreements.
+    """
+
+    name: str
+    capabilities: PsaCapabilities
+    features: frozenset[Feature]
+    states: tuple[AgreementState, ...]
+    checks: frozenset[str]
+    quantity_field: str
+    effective: date | None = None
+    counts: tuple[bool, bool] = (True, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,187 +79,84 @@ class Scene:
 
 
 class Subject(Protocol):
-    """A PSA under test and what can be done to it from outside."""
+    """A PSA under test and what can be done to it from outside.
+
+    ``holds`` is the scene in the words of this PSA: what reading it must give, field by field. Ids, names, products and
+    quantities are those of the scene. ``secrets`` are texts that nothing may show.
+    """
 
     @property
     def psa(self) -> PsaBilling: ...
+    @property
+    def maker(self) -> PsaLineCreation: ...
+    @property
+    def traits(self) -> Traits: ...
+    @property
+    def holds(self) -> Scene: ...
+    @property
+    def secrets(self) -> tuple[str, ...]: ...
+
+    # People at the PSA.
     def person_sets(self, line_id: str, quantity: int) -> None: ...
     def person_touches(self, line_id: str) -> None: ...
+
+    # The next write.
     def clamp_next_write(self, maximum: int) -> None: ...
     def ignore_next_write(self) -> None: ...
     def refuse_next_write(self) -> None: ...
-    def lose_next_write_reply(self) -> None: ...
+    def limit_next_write(self) -> None: ...
+    def forbid_writing(self) -> None: ...
+    def lose_next_write(self, *, committed: bool) -> None: ...
     def break_reading_after_next_write(self) -> None: ...
-    def break_reading(self) -> None: ...
-    def reject_credential(self) -> None: ...
-    def forbid_products(self) -> None: ...
-    def writes_sent(self) -> int: ...
+    def lose_next_creation(self, *, committed: bool) -> None: ...
+    def refuse_next_creation(self) -> None: ...
+    def lose_second_step(self, *, committed: bool) -> None: ...
+
+    # Reading.
     def pages_of(self, rows: int) -> None: ...
+    def break_reading(self) -> None: ...
+    def mend(self) -> None: ...
+    def limit_next_read(self) -> None: ...
+    def stall_next_read(self) -> None: ...
+    def lose_next_read(self) -> None: ...
+    def repeat_pages(self) -> None: ...
+    def add_unknown_fields(self) -> None: ...
+    def drop_quantity_field(self) -> None: ...
+    def answer_everything(self, status: int, text: str) -> None: ...
+
+    # The credential.
+    def reject_credential(self) -> None: ...
+    def forbid_reading(self) -> None: ...
+    def forbid_products(self) -> None: ...
+
+    # What was seen.
+    def writes_sent(self) -> int: ...
+    def waited_seconds(self) -> float: ...
 
 
-class FakeSubject:
-    """The fake in memory."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.fake = FakePsa(
-            FakeClock(),
-            accounts=scene.accounts,
-            agreements=scene.agreements,
-            lines=scene.lines,
-            products=scene.products,
-        )
-
-    @property
-    def psa(self) -> PsaBilling:
-        return self.fake
-
-    def person_sets(self, line_id: str, quantity: int) -> None:
-        self.fake.person_edits(line_id, quantity=Decimal(quantity))
-
-    def person_touches(self, line_id: str) -> None:
-        self.fake.person_edits(line_id)
-
-    def clamp_next_write(self, maximum: int) -> None:
-        self.fake.clamp_maximum = Decimal(maximum)
-        self.fake.next_write(WriteFault.CLAMPED)
-
-    def ignore_next_write(self) -> None:
-        self.fake.next_write(WriteFault.IGNORED)
-
-    def refuse_next_write(self) -> None:
-        self.fake.next_write(WriteFault.REFUSED)
-
-    def lose_next_write_reply(self) -> None:
-        self.fake.next_write(WriteFault.REPLY_LOST)
-
-    def break_reading_after_next_write(self) -> None:
-        self.fake.next_write(WriteFault.UNREADABLE)
-
-    def break_reading(self) -> None:
-        trouble = VendorUnavailable("it is away", integration="fake-psa", status=503)
-        for method in ("read_page", "read_line", "set_quantity", "search_products"):
-            self.fake.fail_always(method, trouble)
-
-    def reject_credential(self) -> None:
-        self.fake.fail_always("check", CredentialRejected("no", integration="fake-psa", status=401))
-
-    def forbid_products(self) -> None:
-        self.fake.revoke("search products")
-
-    def writes_sent(self) -> int:
-        return self.fake.sent
-
-    def pages_of(self, rows: int) -> None:
-        self.fake.page_size = rows
+type OpenSubject = Callable[[Scene, Patch], AbstractContextManager[Subject]]
 
 
-class ConnectWiseSubject:
-    """The ConnectWise adapter over a real socket to the simulator."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One PSA that is under contract, or why it is not."""
 
-    def __init__(self, simulator: ConnectWiseSimulator, patch: Callable[[object, str, object], None]) -> None:
-        self.simulator = simulator
-        self._patch = patch
-        self.connectwise = open_connectwise(simulator.url, CONNECTWISE_FIELDS, clock=FakeClock(), allow_loopback=True)
-
-    @property
-    def psa(self) -> PsaBilling:
-        return self.connectwise
-
-    def person_sets(self, line_id: str, quantity: int) -> None:
-        self.simulator.world.edit_addition(int(line_id), quantity=float(quantity))
-
-    def person_touches(self, line_id: str) -> None:
-        self.simulator.world.edit_addition(int(line_id))
-
-    def clamp_next_write(self, maximum: int) -> None:
-        self.simulator.faults.add("clamped_quantity", method="PATCH", maximum=maximum)
-
-    def ignore_next_write(self) -> None:
-        self.simulator.faults.add("false_success", method="PATCH")
-
-    def refuse_next_write(self) -> None:
-        self.simulator.faults.add("status", method="PATCH", status=400)
-
-    def lose_next_write_reply(self) -> None:
-        self.simulator.faults.add("drop_after_commit", method="PATCH")
-
-    def break_reading_after_next_write(self) -> None:
-        # The first read of the line, before the write, still works.
-        self.simulator.faults.add("status", method="GET", path="/finance/*/additions/*", nth=2, times=0, status=503)
-
-    def break_reading(self) -> None:
-        self.simulator.faults.add("status", method="GET", times=0, status=503)
-
-    def reject_credential(self) -> None:
-        self.simulator.faults.add("unauthorized", path="/*/apis/*", times=0)
-
-    def forbid_products(self) -> None:
-        self.simulator.faults.add("status", path="/procurement/*", times=0, status=403)
-
-    def writes_sent(self) -> int:
-        return len(self.simulator.world.writes)
-
-    def pages_of(self, rows: int) -> None:
-        self._patch(connectwise_simulator, "MAX_PAGE_SIZE", rows)
+    name: str
+    traits: Traits | None = None
+    open: OpenSubject | None = None
+    problem: ImportError | None = field(default=None, compare=False)
 
 
-@contextmanager
-def connectwise_subject(scene: Scene, patch: Callable[[object, str, object], None]) -> Iterator[ConnectWiseSubject]:
-    """A running simulator that holds the scene, with the adapter connected to it."""
-    with running(ConnectWiseSimulator(world_of(scene))) as simulator:
-        subject = ConnectWiseSubject(simulator, patch)
-        yield subject
-        subject.connectwise.close()
-
-
-def world_of(scene: Scene) -> World:
-    """The scene as the simulator keeps it."""
-    world = World("scene", 0, VendorAccount("CSIM00A001", "Acme MSP"))
-    for account in scene.accounts:
-        company = PsaCompany(int(account.id), account.identifier, account.name, account.status_text, account.deleted)
-        world.companies[company.id] = company
-    for agreement in scene.agreements:
-        world.agreements[int(agreement.id)] = PsaAgreement(
-            int(agreement.id),
-            int(agreement.account_id),
-            agreement.name,
-            agreement.state.value.title(),
-            start_date=_wire_day(agreement.starts_on) or "",
-            end_date=_wire_day(agreement.ends_on),
-            prorate=agreement.prorates,
-        )
-    for product in scene.products:
-        world.catalog[int(product.id)] = CatalogItem(
-            int(product.id),
-            product.code,
-            product.name,
-            float(product.price or 0),
-            float(product.cost or 0),
-            inactive=product.inactive,
-        )
-    for line in scene.lines:
-        world.catalog[int(line.product_id)].serialized = line.not_writable_reason is not None
-        world.add_addition(
-            PsaAddition(
-                int(line.id),
-                int(line.agreement_id),
-                int(line.product_id),
-                float(line.quantity),
-                float(line.unit_price or 0),
-                float(line.unit_cost or 0),
-                less_included=float(line.less_included),
-                bill_customer="Billable" if line.billable else "DoNotBill",
-                effective_date=_wire_day(line.effective_from) or "",
-                cancelled_date=_wire_day(line.effective_to),
-                description=line.description,
-                last_updated=line.version,
-            )
-        )
-    return world
-
-
-def _wire_day(day: date | None) -> str | None:
-    return None if day is None else f"{day.isoformat()}T00:00:00Z"
+def find_kind(name: str) -> Kind:
+    """The PSA's subject where its module is in the tree; with the error where that cannot be imported."""
+    module_name = f"tests.contracts.psa_subject_{name}"
+    if find_spec(module_name) is None:
+        return Kind(name)
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        return Kind(name, problem=error)
+    return Kind(name, module.TRAITS, getattr(module, f"{name}_subject"))
 
 
 # Pieces of scenes.

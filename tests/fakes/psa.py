@@ -118,6 +118,12 @@ class FakePsa:
         """Raise this on every call of that method."""
         self._lasting_errors[method] = error
 
+    def mend(self) -> None:
+        """Nothing fails any more."""
+        self._errors.clear()
+        self._lasting_errors.clear()
+        self._write_faults.clear()
+
     def next_write(self, *faults: WriteFault) -> None:
         """What the next writes that are really sent will meet."""
         self._write_faults.extend(faults)

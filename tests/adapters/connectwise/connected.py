@@ -8,15 +8,8 @@ from dataclasses import dataclass, field
 
 from local.simulators.connectwise import ConnectWiseSimulator
 from local.simulators.server import running
-from tests.contracts.psa_subjects import (
-    CONNECTWISE_FIELDS,
-    Scene,
-    a_line,
-    a_product,
-    an_account,
-    an_agreement,
-    world_of,
-)
+from tests.contracts.psa_subject_connectwise import CONNECTWISE_FIELDS, world_of
+from tests.contracts.psa_subjects import Scene, a_line, a_product, an_account, an_agreement
 from tests.fakes.clock import FakeClock
 from trueup.adapters.connectwise import ConnectWiseBilling, open_connectwise
 from trueup.adapters.http import HttpLimits

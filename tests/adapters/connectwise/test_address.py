@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contracts.psa_subjects import CONNECTWISE_FIELDS
+from tests.contracts.psa_subject_connectwise import CONNECTWISE_FIELDS
 from trueup.adapters.connectwise.address import parse_address, parse_credential
 from trueup.domain.errors import InputInvalid, UnsafeAddress
 

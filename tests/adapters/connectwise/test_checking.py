@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.adapters.connectwise.connected import connected
-from tests.contracts.psa_subjects import CONNECTWISE_FIELDS, Scene
+from tests.contracts.psa_subject_connectwise import CONNECTWISE_FIELDS
+from tests.contracts.psa_subjects import Scene
 from trueup.domain.errors import CredentialRejected, VendorUnavailable
 
 

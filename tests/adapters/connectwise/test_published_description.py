@@ -11,7 +11,7 @@ import pytest
 
 from local.simulators.connectwise_records import addition_record, agreement_record, catalog_record, company_record
 from tests.adapters.connectwise.connected import SCENE
-from tests.contracts.psa_subjects import world_of
+from tests.contracts.psa_subject_connectwise import world_of
 from trueup.adapters.connectwise.wire import (
     ADDITION_FIELDS,
     AGREEMENT_FIELDS,

@@ -26,7 +26,8 @@ from tests.adapters.connectwise.connected import (
     many_clients,
     read_all,
 )
-from tests.contracts.psa_subjects import Scene, a_line, an_account, an_agreement, world_of
+from tests.contracts.psa_subject_connectwise import world_of
+from tests.contracts.psa_subjects import Scene, a_line, an_account, an_agreement
 from trueup.adapters.connectwise import reading
 from trueup.adapters.connectwise.paging import PAGES_MAXIMUM, NextLink, Position
 from trueup.domain.billing import AgreementState, PsaPage

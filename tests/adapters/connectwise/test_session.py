@@ -8,7 +8,7 @@ import pytest
 
 from local.simulators import credentials
 from tests.adapters.connectwise.connected import COMPANY_INFO, REFERENCE, connected, read_all
-from tests.contracts.psa_subjects import CONNECTWISE_FIELDS
+from tests.contracts.psa_subject_connectwise import CONNECTWISE_FIELDS
 from trueup.domain.billing import AgreementId, LineId, LineReference
 from trueup.domain.errors import (
     ConfigurationInvalid,
