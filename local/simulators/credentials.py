@@ -8,6 +8,9 @@ CONNECTWISE_COMPANY_ID = "acmemsp"
 CONNECTWISE_PUBLIC_KEY = "simPublicKey0001"
 CONNECTWISE_PRIVATE_KEY = "simPrivateKey-not-real"
 CONNECTWISE_CLIENT_ID = "00000000-0000-4000-8000-0000000c11e7"
+HALOPSA_CLIENT_ID = "00000000-0000-4000-8000-00000000ba10"
+HALOPSA_CLIENT_SECRET = "sim-halopsa-client-secret-not-real"
+HALOPSA_TENANT = "acme"
 
 # What get-account leaks for every account. A test that greps logs and exports for these two proves the white list.
 PASSPHRASE_CANARY = "SIM-PASSPHRASE-CANARY-4d1c"
