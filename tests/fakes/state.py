@@ -14,7 +14,10 @@ from tests.fakes.state_memory import Memory, Switches
 from tests.fakes.state_plans import FakePlans
 from tests.fakes.state_records import FakeAccounts, FakeHistory, FakeIntegrations, FakeServices, FakeSnapshots
 from tests.fakes.state_work import (
+    FakeAllocations,
+    FakeApiKeys,
     FakeCheckpoints,
+    FakeCounters,
     FakeIdempotency,
     FakeLeases,
     FakeReconciliations,
@@ -41,6 +44,7 @@ def fake_state(clock: Clock) -> FakeState:
         "snapshots": FakeSnapshots(memory),
         "accounts": FakeAccounts(memory),
         "services": FakeServices(memory),
+        "allocations": FakeAllocations(memory),
         "runs": FakeRuns(memory),
         "reconciliations": FakeReconciliations(memory),
         "plans": plans,
@@ -50,5 +54,7 @@ def fake_state(clock: Clock) -> FakeState:
         "checkpoints": FakeCheckpoints(memory),
         "idempotency": FakeIdempotency(memory),
         "uploads": FakeUploads(memory),
+        "api_keys": FakeApiKeys(memory),
+        "counters": FakeCounters(memory),
     }
     return FakeState(**stores, switches=memory.switches)

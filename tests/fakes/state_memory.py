@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Literal, cast
 
 from trueup.domain.accounts import VendorPage
+from trueup.domain.allocation import Allocation
+from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import GENESIS, Audit, AuditEvent, chained
 from trueup.domain.billing import PsaPage
 from trueup.domain.errors import StateUnavailable, VersionConflict
@@ -88,6 +90,7 @@ class Memory:
     latest: dict[Side, Snapshot] = field(default_factory=dict)
     accounts: dict[str, AccountEntry] = field(default_factory=dict)
     services: dict[str, ServiceEntry] = field(default_factory=dict)
+    allocations: dict[tuple[str, str], Allocation] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     comparisons: dict[str, Reconciliation] = field(default_factory=dict)
     summaries: dict[str, ComparisonSummary] = field(default_factory=dict)
@@ -99,6 +102,8 @@ class Memory:
     checkpoints: dict[tuple[str, Side], bytes] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
+    api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    counters: dict[str, tuple[int, datetime]] = field(default_factory=dict)
 
     def log(self, *audits: Audit | None) -> None:
         for audit in audits:

@@ -56,6 +56,17 @@ class FakeSnapshots(Store):
             self._memory.latest[snapshot.side] = snapshot
         self._memory.log(audit)
 
+    @effect("snapshots.refresh")
+    def refresh(self, base: Snapshot, derived: Snapshot, audit: Audit) -> None:
+        latest = self._memory.latest.get(derived.side)
+        if latest is not None and latest == derived:
+            return
+        if latest is None or latest.id != base.id or derived.id in self._memory.headers:
+            raise VersionConflict(f"snapshot {base.id} is not the latest any more")
+        self._memory.headers[derived.id] = derived
+        self._memory.latest[derived.side] = derived
+        self._memory.log(audit)
+
     def latest(self, side: Side) -> Snapshot | None:
         return self._memory.latest.get(side)
 

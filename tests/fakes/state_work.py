@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 
 from tests.fakes.state_lists import cut_rows
 from tests.fakes.state_memory import Claim, Store, effect, require_version
+from trueup.domain.allocation import Allocation
+from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import Audit
+from trueup.domain.billing import ProductId, PsaAccountId
 from trueup.domain.errors import Conflict, InputInvalid, LeaseHeld, NotFound, VersionConflict
 from trueup.domain.integrations import Side
 from trueup.domain.runs import Run, RunState
@@ -120,6 +123,29 @@ class FakeCheckpoints(Store):
         self._memory.checkpoints.pop((run_id, side), None)
 
 
+class FakeAllocations(Store):
+    def all(self) -> tuple[Allocation, ...]:
+        return tuple(one for _, one in sorted(self._memory.allocations.items()))
+
+    @effect("allocations.save")
+    def save(self, allocation: Allocation, audit: Audit) -> Allocation:
+        key = (str(allocation.psa_account_id), str(allocation.product_id))
+        before = self._memory.allocations.get(key)
+        if (before.version if before is not None else 0) != allocation.version:
+            raise VersionConflict("the division was changed by somebody else")
+        stored = replace(allocation, version=allocation.version + 1)
+        self._memory.allocations[key] = stored
+        self._memory.log(audit)
+        return stored
+
+    @effect("allocations.remove")
+    def remove(self, psa_account_id: PsaAccountId, product_id: ProductId, audit: Audit) -> bool:
+        if self._memory.allocations.pop((str(psa_account_id), str(product_id)), None) is None:
+            return False
+        self._memory.log(audit)
+        return True
+
+
 class FakeUploads(Store):
     @effect("uploads.put")
     def put(self, upload: Upload, audit: Audit) -> None:
@@ -166,3 +192,41 @@ class FakeIdempotency(Store):
         claim = self._memory.claims.get(key)
         if claim is not None and claim.reply is None:
             del self._memory.claims[key]
+
+
+class FakeApiKeys(Store):
+    def all(self) -> tuple[ApiKey, ...]:
+        with self._memory.lock:
+            keys = sorted(self._memory.api_keys.values(), key=lambda key: (key.created_at, key.id), reverse=True)
+        return tuple(keys)
+
+    def get(self, key_id: str) -> ApiKey:
+        key = self._memory.api_keys.get(key_id)
+        if key is None:
+            raise NotFound("there is no such API key")
+        return key
+
+    @effect("api_keys.save")
+    def save(self, key: ApiKey, audit: Audit) -> ApiKey:
+        known = self._memory.api_keys.get(key.id)
+        require_version(f"API key {key.id}", key.version, known.version if known else 0)
+        stored = replace(key, version=key.version + 1)
+        self._memory.api_keys[key.id] = stored
+        self._memory.log(audit)
+        return stored
+
+
+class FakeCounters(Store):
+    @effect("counters.add")
+    def add(self, name: str, *, seconds: int) -> int:
+        now = self._memory.clock.now()
+        tally, ends_at = self._memory.counters.get(name, (0, now))
+        if ends_at <= now:
+            tally, ends_at = 0, now + timedelta(seconds=seconds)
+        self._memory.counters[name] = (tally + 1, ends_at)
+        return tally + 1
+
+    def value(self, name: str) -> int:
+        now = self._memory.clock.now()
+        tally, ends_at = self._memory.counters.get(name, (0, now))
+        return tally if ends_at > now else 0

@@ -44,7 +44,8 @@ class Run:
     """``id`` is made of the period and a number, so that a duplicate trigger names the same run.
 
     ``callback_id`` is how a run that waits for a person is told to go on; empty when nothing waits. ``accept_drop`` is
-    the word of who started it that a much shorter list than last time is right.
+    the word of who started it that a much shorter list than last time is right, and ``effective`` from when they want
+    the changes to count (EffectiveWish.text; empty: as the PSA does it).
     """
 
     id: str
@@ -64,6 +65,7 @@ class Run:
     ended_at: datetime | None = None
     accept_drop: bool = False
     version: int = 0
+    effective: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -93,6 +95,8 @@ class Snapshot:
     ``pages`` are the content addresses (SHA-256) of its pages in order; ``digest`` is over them, so two reads that say
     the same have the same digest whatever the time. ``system`` is what was read (Integration.system); empty in records
     of before it was kept. ``accounts_as_of`` is set where a file that a person gave listed the accounts: when that was.
+    ``refreshed`` are accounts of a complete read that were read again alone since, with the time that began; the other
+    times stay those of the complete read, so nothing is taken to be younger than it is.
     """
 
     id: str
@@ -107,3 +111,8 @@ class Snapshot:
     records: int
     system: str = ""
     accounts_as_of: datetime | None = None
+    refreshed: tuple[tuple[str, datetime], ...] = ()
+
+    def account_read_at(self, account_id: str) -> datetime:
+        """Since when at the latest everything of that account is known: an earlier change of it was seen."""
+        return dict(self.refreshed).get(account_id, self.started_at)

@@ -68,6 +68,14 @@ class Snapshots(Protocol):
         """Write the header last: from now on this is the latest complete snapshot of its side."""
         ...
 
+    def refresh(self, base: Snapshot, derived: Snapshot, audit: Audit) -> None:
+        """Make ``derived``, which is ``base`` with some records read again, the latest, if ``base`` still is.
+
+        Raises VersionConflict when another snapshot took its place; then nothing is stored, and the records have to be
+        read again upon that one. Refreshing to the very same snapshot again changes nothing.
+        """
+        ...
+
     def latest(self, side: Side) -> Snapshot | None:
         """The newest complete snapshot of a side, or None when there never was one."""
         ...

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 from trueup.ports.state import (
     Accounts,
+    Allocations,
+    ApiKeys,
     Checkpoints,
+    Counters,
     History,
     Idempotency,
     Integrations,
@@ -32,6 +35,7 @@ class State:
     snapshots: Snapshots
     accounts: Accounts
     services: Services
+    allocations: Allocations
     runs: Runs
     reconciliations: Reconciliations
     plans: Plans
@@ -41,3 +45,5 @@ class State:
     checkpoints: Checkpoints
     idempotency: Idempotency
     uploads: Uploads
+    api_keys: ApiKeys
+    counters: Counters

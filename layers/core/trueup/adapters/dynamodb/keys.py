@@ -12,6 +12,7 @@ T#content#ADDRESS                     part#N                      immutable byte
 T#temporary#ADDRESS                   part#N                      the same for what expires
 T#accounts                            VENDOR ID                   one vendor account with its mapping
 T#services                            SERVICE ID                  one vendor service with its product
+T#allocations                         LENGTH#CLIENT#PRODUCT       how seats are divided among several lines
 T#runs                                run#ID, started#TIME#ID     one run; runs by time
 T#runs                                unfinished                  which run has the one place
 T#comparison#PERIOD                   header                      which generation of rows is the one to read
@@ -28,6 +29,8 @@ T#upload#NAME                         header                      a file that a 
 T#upload#NAME                         part#GENERATION#N           its bytes
 T#checkpoint#SIDE#RUN                 checkpoint                  where an unfinished read is
 T#idempotency#KEY                     claim                       an API write and its reply
+T#api-keys                            KEY ID                      a machine's key, without its secret
+T#counter#NAME                        counter                     how often something happened in a window of time
 ====================================  ==========================  ==================================================
 
 Index ``by_status``: ``T#accounts#STATE`` and ``NAME`` with the vendor id, for vendor accounts.
@@ -123,6 +126,15 @@ class Keys:
     def service(self, service_id: str) -> Key:
         return Key(self._of("services"), text(service_id) or _BELOW_ANY_TEXT)
 
+    def allocations(self) -> Prefix:
+        return Prefix(self._of("allocations"), "")
+
+    def allocation(self, psa_account_id: str, product_id: str) -> Key:
+        """The length says where the first id ends, because either may hold any character."""
+        client = text(psa_account_id, longest_bytes=_LONGEST_TEXT_BYTES // 2)
+        product = text(product_id, longest_bytes=_LONGEST_TEXT_BYTES // 2)
+        return Key(self._of("allocations"), f"{len(client)}#{client}#{product}")
+
     def run(self, run_id: str) -> Key:
         return Key(self._of("runs"), f"run#{text(run_id)}")
 
@@ -194,6 +206,15 @@ class Keys:
 
     def claim(self, key: str) -> Key:
         return Key(self._of("idempotency", text(key)), "claim")
+
+    def api_keys(self) -> Prefix:
+        return Prefix(self._of("api-keys"), "")
+
+    def api_key(self, key_id: str) -> Key:
+        return Key(self._of("api-keys"), text(key_id) or _BELOW_ANY_TEXT)
+
+    def counter(self, name: str) -> Key:
+        return Key(self._of("counter", text(name)), "counter")
 
     def _of(self, *parts: str) -> str:
         return "#".join((self._tenant, *parts))

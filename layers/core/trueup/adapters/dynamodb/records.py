@@ -17,6 +17,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from trueup.domain.accounts import VendorPage
+from trueup.domain.allocation import Allocation
+from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import AuditEvent
 from trueup.domain.billing import PsaPage
 from trueup.domain.errors import StateTrouble, StateUnavailable
@@ -177,6 +179,7 @@ PSA_PAGE = Codec[PsaPage]("psa page", PsaPage)
 SNAPSHOT = Codec[Snapshot]("snapshot", Snapshot)
 ACCOUNT = Codec[AccountEntry]("vendor account", AccountEntry)
 SERVICE = Codec[ServiceEntry]("vendor service", ServiceEntry)
+ALLOCATION = Codec[Allocation]("allocation", Allocation)
 RUN = Codec[Run]("run", Run)
 ROW = Codec[Row]("row", Row)
 COMPARISON = Codec[ComparisonHeader]("comparison", ComparisonHeader)
@@ -188,3 +191,4 @@ EVENT = Codec[AuditEvent]("event", AuditEvent)
 UPLOAD = Codec[UploadHeader]("upload", UploadHeader)
 LEASE = Codec[Lease]("lease", Lease)
 CLAIM = Codec[Claim]("claim", Claim)
+API_KEY = Codec[ApiKey]("api key", ApiKey)

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trueup.adapters.dynamodb.conditions import ABSENT, Condition, ConditionsFailed, Operation, Put, at
+from trueup.adapters.dynamodb.conditions import (
+    ABSENT,
+    Condition,
+    ConditionsFailed,
+    Operation,
+    Put,
+    at,
+    attribute_is,
+)
 from trueup.adapters.dynamodb.contents import Contents
 from trueup.adapters.dynamodb.history import Chain
 from trueup.adapters.dynamodb.keys import moment
@@ -64,6 +72,19 @@ class DynamoDbSnapshots:
                 self._complete([header], audit)
             except ConditionsFailed:
                 self._require_same(snapshot, address)
+
+    def refresh(self, base: Snapshot, derived: Snapshot, audit: Audit) -> None:
+        address = self._contents.put(SNAPSHOT.plain(derived))
+        header = Put(at(self._table.keys.snapshot(derived.side, derived.id), {_ADDRESS: address}), ABSENT)
+        place = self._table.keys.latest_snapshot(derived.side)
+        pointer = at(place, {_LATEST_ID: derived.id, _COMPLETED: moment(derived.completed_at)})
+        try:
+            self._complete([header, Put(pointer, attribute_is(_LATEST_ID, base.id))], audit)
+        except ConditionsFailed:
+            latest = self._table.get(place)
+            if latest is None or latest[_LATEST_ID] != derived.id:
+                raise
+            self._require_same(derived, address)
 
     def latest(self, side: Side) -> Snapshot | None:
         pointer = self._table.get(self._table.keys.latest_snapshot(side))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trueup.adapters.dynamodb.accounts import DynamoDbAccounts, DynamoDbServices
+from trueup.adapters.dynamodb.allocations import DynamoDbAllocations
+from trueup.adapters.dynamodb.api_keys import DynamoDbApiKeys
 from trueup.adapters.dynamodb.coordination import DynamoDbCheckpoints, DynamoDbIdempotency, DynamoDbLeases
+from trueup.adapters.dynamodb.counters import DynamoDbCounters
 from trueup.adapters.dynamodb.history import DynamoDbHistory
 from trueup.adapters.dynamodb.integrations import DynamoDbIntegrations
 from trueup.adapters.dynamodb.plans import DynamoDbPlans
@@ -34,6 +37,7 @@ def state_on(table: DynamoDbTable) -> State:
         snapshots=DynamoDbSnapshots(table),
         accounts=DynamoDbAccounts(table),
         services=DynamoDbServices(table),
+        allocations=DynamoDbAllocations(table),
         runs=DynamoDbRuns(table),
         reconciliations=DynamoDbReconciliations(table),
         plans=plans,
@@ -43,4 +47,6 @@ def state_on(table: DynamoDbTable) -> State:
         checkpoints=DynamoDbCheckpoints(table),
         idempotency=DynamoDbIdempotency(table),
         uploads=DynamoDbUploads(table),
+        api_keys=DynamoDbApiKeys(table),
+        counters=DynamoDbCounters(table),
     )

@@ -139,6 +139,23 @@ class DynamoDbTable:
             if not refused.came_after_a_failure or not self._has_written(operations, token):
                 raise
 
+    def update(self, key: Key, expression: str, condition: Condition, values: Item) -> StoredItem:
+        """Change one item where it lies and return it as it is then. Raises ConditionsFailed.
+
+        When a reply is lost the change may have been carried out, and it is made again: for numbers that may be too
+        high, and nothing else.
+        """
+        reply = self._call(
+            "update_item",
+            TableName=self._table_name,
+            Key=self._typed_key(key),
+            UpdateExpression=expression,
+            ConditionExpression=condition.expression,
+            ExpressionAttributeValues=self._typed({**condition.values, **values}),
+            ReturnValues="ALL_NEW",
+        )
+        return self._untyped(reply["Attributes"])
+
     def query(
         self,
         prefix: Prefix,
