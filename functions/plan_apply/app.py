@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -16,7 +17,7 @@ from trueup.domain.errors import LeaseHeld, RateLimited
 from trueup.domain.integrations import Side
 from trueup.domain.periods import Period
 from trueup.settings import settings
-from trueup.usecases.opening import connected, open_psa
+from trueup.usecases.opening import connected, open_line_creation, open_psa
 from trueup.usecases.plan_apply import apply_plan
 
 logger = Logger()
@@ -44,6 +45,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             period_now=str(Period.at(clock.now(), settings().time_zone)),
             psa=open_psa(integrations=state.integrations, vault=bootstrap.vault(), connections=bootstrap.connections()),
             psa_system=connected(Side.PSA, state.integrations).system,
+            open_line_creation=partial(
+                open_line_creation,
+                integrations=state.integrations,
+                vault=bootstrap.vault(),
+                connections=bootstrap.connections(),
+            ),
             accounts=state.accounts,
             plans=state.plans,
             plan_index=state.plan_index,

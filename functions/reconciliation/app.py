@@ -11,7 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from trueup import bootstrap
 from trueup.api.events import ReconcileEvent
 from trueup.api.views import plan_totals_view, totals_view
+from trueup.domain.effective import EffectiveWish
 from trueup.usecases.monthly_run import note_plan
+from trueup.usecases.opening import psa_capabilities
 from trueup.usecases.reconciliation import reconcile_period
 
 logger = Logger()
@@ -25,14 +27,18 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     logger.append_keys(run_id=order.run_id)
     metrics.add_metadata(key="run_id", value=order.run_id)
     state = bootstrap.state()
+    run = state.runs.get(order.run_id)
     outcome = reconcile_period(
-        period=state.runs.get(order.run_id).period,
+        period=run.period,
         run_id=order.run_id,
         actor=order.actor,
         policy=bootstrap.reconciliation_policy(),
         snapshots=state.snapshots,
         accounts=state.accounts,
         services=state.services,
+        allocations=state.allocations,
+        capabilities=psa_capabilities(state.integrations),
+        wish=EffectiveWish.parse(run.effective),
         reconciliations=state.reconciliations,
         plans=state.plans,
         clock=bootstrap.clock(),

@@ -134,6 +134,7 @@ def apply(workplace: Workplace, arguments: Namespace) -> int:
                 period_now=workplace.period,
                 psa=workplace.psa(),
                 psa_system=connected(Side.PSA, state.integrations).system,
+                open_line_creation=workplace.line_creation,
                 accounts=state.accounts,
                 plans=state.plans,
                 plan_index=state.plan_index,

@@ -17,11 +17,11 @@ from local.embedded_store import running_store
 from trueup import bootstrap
 from trueup.domain.periods import Period
 from trueup.ports.clock import Clock
-from trueup.ports.psa import PsaBilling
+from trueup.ports.psa import PsaBilling, PsaLineCreation
 from trueup.ports.state_bundle import State
 from trueup.settings import Settings, settings
 from trueup.usecases.month import Systems
-from trueup.usecases.opening import open_psa
+from trueup.usecases.opening import open_line_creation, open_psa
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,12 @@ class Workplace:
             connections=bootstrap.connections(),
             similarity=bootstrap.similarity(),
             clock=bootstrap.clock(),
+        )
+
+    def line_creation(self) -> PsaLineCreation:
+        """What makes lines in the connected PSA. Raises NotConnected, InputInvalid where none can be made."""
+        return open_line_creation(
+            integrations=self.state.integrations, vault=bootstrap.vault(), connections=bootstrap.connections()
         )
 
     def psa(self) -> PsaBilling:

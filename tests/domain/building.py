@@ -28,10 +28,13 @@ from trueup.domain.billing import (
     PsaFacts,
 )
 from trueup.domain.counts import Basis, Count, Evidence, Known, Missing, Seats
+from trueup.domain.effective import AS_THE_PSA_DOES, PSA_CAPABILITIES, EffectiveWish, PsaCapabilities
 from trueup.domain.guards import GuardPolicy
+from trueup.domain.integrations import IntegrationName
 from trueup.domain.mapping import AccountEntry, Decision, MappingState, ServiceEntry
 from trueup.domain.matching import MatchRule
-from trueup.domain.plan import Plan, build_plan
+from trueup.domain.plan import Plan
+from trueup.domain.plan_building import PlanTerms, build_plan
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.verdicts import Reconciliation, Row, Verdict
 
@@ -39,6 +42,7 @@ READ_AT = datetime(2026, 11, 15, 8, 30, tzinfo=UTC)
 TODAY = date(2026, 11, 15)
 PERIOD = "2026-11"
 POLICY = GuardPolicy()
+CONNECTWISE = PSA_CAPABILITIES[IntegrationName.CONNECTWISE]
 
 
 def known(seats: int, *, conflict: str | None = None, reference: str = "contract 1") -> Known:
@@ -136,6 +140,8 @@ def agreement(
     starts: date | None = None,
     ends: date | None = None,
     currency: str | None = None,
+    prorates: bool = False,
+    next_invoice_on: date | None = None,
 ) -> Agreement:
     return Agreement(
         id=AgreementId(agreement_id),
@@ -146,6 +152,8 @@ def agreement(
         starts_on=starts,
         ends_on=ends,
         currency=currency,
+        prorates=prorates,
+        next_invoice_on=next_invoice_on,
     )
 
 
@@ -235,15 +243,14 @@ def proposed(
     ages: tuple[str, ...] = ("0.1", "0.2"),
     created_at: datetime = READ_AT,
     run_id: str = "run-1",
-    effective: date | None = None,
+    wish: EffectiveWish = AS_THE_PSA_DOES,
+    capabilities: PsaCapabilities = CONNECTWISE,
 ) -> Plan:
     return build_plan(
         reconciliation,
-        tenant="example",
+        terms=PlanTerms("example", reconciliation.period, TODAY, policy, capabilities, wish),
         run_id=run_id,
         created_at=created_at,
-        effective=effective,
-        policy=policy,
         read_ages_hours=(Decimal(age) for age in ages),
         snapshots=(f"vendor of {run_id}", f"psa of {run_id}"),
         prepared_by="the monthly run",

@@ -69,12 +69,14 @@ def client_and_product(world: Any, place: str, product: str) -> Said | None:
     if not parts and not live:
         return None
     awake = {key: item for key, item in live.items() if works(world, item)}
-    telling = awake or live or {key: item for key, item in lines.items() if begins_later(item, world.today)}
+    later = {key: item for key, item in lines.items() if begins_later(item, world.today)}
+    next_one = taking_over(world, lines, awake, later)
+    telling = next_one or awake or live or later
     first = telling[min(telling)] if telling else {"agreement": ""}
     of_first = world.agreements.get(first["agreement"], {}).get("currency")
     currency = of_first if of_first and len(awake) < 2 else "USD"
-    billed = quantity_of(awake or {key: live[key] for key in sorted(live)[:1]})
-    clear = len(awake) == 1 and billed is not None and first["writable"]
+    billed = quantity_of(next_one or awake or {key: live[key] for key in sorted(live)[:1]})
+    clear = (len(awake) == 1 or bool(next_one)) and billed is not None and first["writable"]
 
     if not parts and not silent:
         names = tuple(owners) if len(owners) == 1 else ()
@@ -101,6 +103,8 @@ def client_and_product(world: Any, place: str, product: str) -> Said | None:
         return row("missing_data")
     if seats == (billed or 0):
         return row("in_line", Decimal(0))
+    if next_one:
+        return row("held")
     if not awake or billed is None:
         prices = [item["price"] for _, item in sorted(world.services.items()) if item["product"] == product]
         price = next((price for price in prices if price is not None), None)
@@ -111,6 +115,22 @@ def client_and_product(world: Any, place: str, product: str) -> Said | None:
     doubtful = any(world.accounts[name]["status"] in {"suspended", "pending"} for name in names)
     held = more < 0 or jump or doubtful or money is None or not first["billable"]
     return row("bill_more" if more > 0 else "bill_less", money, (min(awake), Decimal(billed), seats, held))
+
+
+def taking_over(world: Any, lines: Any, awake: Any, later: Any) -> dict[str, Any]:
+    """The one line that follows on the agreement of a line which ends, or has just ended; not where several bill."""
+    days = [0, 1, 2]
+    over = {key: item for key, item in lines.items() if item["ends"] and (world.today - item["ends"]).days in days}
+    ending = awake or {key: item for key, item in over.items() if works(world, item)}
+    if len(awake) > 1 or not ending:
+        return {}
+    line = ending[min(ending)]
+    follow = {
+        key: item
+        for key, item in later.items()
+        if item["agreement"] == line["agreement"] and line["ends"] and (item["begins"] - line["ends"]).days in days
+    }
+    return follow if len(follow) == 1 else {}
 
 
 def bills_on(line: Any, day: Any) -> bool:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tests.domain.building import READ_AT, entry, known, legs, line, only_row
 from trueup.domain.accounts import AccountState
-from trueup.domain.counts import Basis
-from trueup.domain.guards import SMALL_INCREASE_SEATS, GuardPolicy, Hold, holds_for
+from trueup.domain.counts import Basis, Known
+from trueup.domain.effective import Effect, EffectiveRule
+from trueup.domain.guards import SMALL_INCREASE_SEATS, GuardPolicy, Hold, Proposal, holds_for
 from trueup.domain.verdicts import Row
 
 FRESH = (Decimal("0.5"), Decimal("0.1"))
@@ -27,7 +28,10 @@ def _row(
 
 
 def _holds(row: Row, *, policy: GuardPolicy | None = None, ages: tuple[Decimal, ...] = FRESH) -> tuple[Hold, ...]:
-    return holds_for(row, policy=policy or GuardPolicy(), read_ages_hours=ages)
+    assert row.line is not None
+    assert isinstance(row.counts.agreement, Known)
+    proposal = Proposal(row.line, row.line.quantity, row.counts.agreement.seats, Effect(EffectiveRule.NOW))
+    return holds_for(row, proposal, policy=policy or GuardPolicy(), read_ages_hours=ages)
 
 
 def _names(row: Row, *, policy: GuardPolicy | None = None, ages: tuple[Decimal, ...] = FRESH) -> list[str]:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from tests.domain.building import READ_AT, agreement, client, entry, known, legs, line, proposed
 from trueup.domain.billing import AgreementId, LineId, LineReference, ProductId, PsaAccountId, WriteOutcome
 from trueup.domain.counts import Basis, Known, Seats
+from trueup.domain.effective import EffectiveRule, EffectiveWish, NextInvoiceLine
 from trueup.domain.errors import ChecksumMismatch, Conflict, InputInvalid, NotFound, PlanNotReady
 from trueup.domain.guards import Hold
-from trueup.domain.plan import Change, ChangeResult, Plan, PlanState, Release
+from trueup.domain.plan import Change, ChangeKind, ChangeResult, Plan, PlanState, Release
 from trueup.domain.reconcile import Legs, reconcile
 
 NOW = READ_AT + timedelta(hours=1)
@@ -154,7 +155,7 @@ def test_the_same_changes_of_another_tenant_or_period_are_another_plan() -> None
     assert replace(plan, period="2026-12").checksum != plan.checksum
 
 
-PROSE = {"row_id", "psa_account_name", "agreement_name", "product_code", "reasons"}
+PROSE = {"row_id", "psa_account_name", "agreement_name", "product_code", "reasons", "next_invoice"}
 """Shown to a person, but neither written nor a condition of writing."""
 
 OTHER: dict[str, st.SearchStrategy[Any]] = {
@@ -178,6 +179,11 @@ OTHER: dict[str, st.SearchStrategy[Any]] = {
     "evidence": st.text(),
     "holds": st.lists(st.builds(Hold, st.text(), st.text(), st.text()), min_size=1).map(tuple),
     "release": st.builds(Release, st.text(), st.just(NOW), st.text()),
+    "kind": st.sampled_from(ChangeKind),
+    "effective_rule": st.sampled_from([EffectiveRule.NOW, EffectiveRule.NEXT_INVOICE]),
+    "next_invoice": st.none() | st.builds(NextInvoiceLine, st.none(), st.integers(0, 1_000), st.none()),
+    "siblings": st.lists(st.text().map(LineId), min_size=1).map(tuple),
+    "undoes": st.text(),
 }
 
 
@@ -211,8 +217,11 @@ def test_the_minute_of_a_release_is_not_under_the_checksum_but_who_and_why_are()
 
 
 def test_an_effective_date_is_under_the_checksum() -> None:
-    month = reconcile(_month((10, 12)))
-    plans = [proposed(month), proposed(month, effective=date(2026, 12, 1)), proposed(month, effective=date(2027, 1, 1))]
+    facts = legs({("V1", "S1"): known(12)}, [line(quantity="10")], agreements=[agreement(prorates=True)])
+    month = reconcile(facts)
+    wishes = ["", "2026-12-01", "2027-01-01", "next_period"]
+    plans = [proposed(month, wish=EffectiveWish.parse(wish)) for wish in wishes]
+    assert plans[1].changes[0].effective == plans[3].changes[0].effective == date(2026, 12, 1)
     assert len({plan.checksum for plan in plans}) == 3
 
 

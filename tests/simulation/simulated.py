@@ -31,12 +31,12 @@ from trueup.domain.integrations import IntegrationName
 from trueup.domain.mapping import MappingState
 from trueup.domain.plan import Plan
 from trueup.domain.uploads import Upload
-from trueup.ports.psa import PsaBilling
+from trueup.ports.psa import PsaBilling, PsaLineCreation
 from trueup.ports.vendor import VendorBilling
 from trueup.usecases import credential_validation, integrations, mapping, plans
 from trueup.usecases.month import Systems, read_and_match, reconcile_run
 from trueup.usecases.monthly_run import begin_run, end_run
-from trueup.usecases.opening import open_psa
+from trueup.usecases.opening import open_line_creation, open_psa
 from trueup.usecases.plan_apply import LEASE_SECONDS, Applied, apply_plan
 from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy
 
@@ -181,6 +181,11 @@ class SimulatedOffice:
     def psa(self) -> PsaBilling:
         return open_psa(integrations=self.state.integrations, vault=self.vault, connections=self.systems.connections)
 
+    def line_creation(self) -> PsaLineCreation:
+        return open_line_creation(
+            integrations=self.state.integrations, vault=self.vault, connections=self.systems.connections
+        )
+
     def run(self) -> Outcome:
         self.clock.advance(60)
         run = begin_run(actor=PERSON, time_zone=self.policy.time_zone, runs=self.state.runs, clock=self.clock)
@@ -226,6 +231,7 @@ class SimulatedOffice:
             period_now=plan.period,
             psa=self.psa(),
             psa_system=self.state.integrations.get(IntegrationName.CONNECTWISE).system,
+            open_line_creation=self.line_creation,
             accounts=self.state.accounts,
             plans=self.state.plans,
             plan_index=self.state.plan_index,

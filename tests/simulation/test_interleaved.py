@@ -36,6 +36,7 @@ def apply_in_turns(office: Office, plan: Plan, turns: Turns, owner: str) -> Appl
         period_now=PERIOD,
         psa=turns.wrap(office.psa),
         psa_system=office.state.integrations.get(IntegrationName.CONNECTWISE).system,
+        open_line_creation=lambda: turns.wrap(office.psa),
         accounts=office.state.accounts,
         plans=turns.wrap(office.state.plans),
         plan_index=turns.wrap(office.state.plan_index),

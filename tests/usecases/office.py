@@ -140,7 +140,7 @@ class Office:
         )
 
     def connect_both(self) -> None:
-        for name in IntegrationName:
+        for name in (IntegrationName.MIMECAST, IntegrationName.CONNECTWISE):
             self.connect(name)
 
     def validate(self, name: IntegrationName = IntegrationName.MIMECAST) -> Integration:
@@ -281,6 +281,7 @@ class Office:
             period_now=period_now,
             psa=self.psa,
             psa_system=self.state.integrations.get(IntegrationName.CONNECTWISE).system,
+            open_line_creation=lambda: self.psa,
             accounts=self.state.accounts,
             plans=self.state.plans,
             plan_index=self.state.plan_index,

@@ -13,8 +13,9 @@ from tests.usecases.office import PERIOD, PERSON, Office, small_month
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.canonical import sha256
 from trueup.domain.counts import Failed
+from trueup.domain.effective import PSA_CAPABILITIES
 from trueup.domain.errors import NotFound, ReadIncomplete, RunReplaced, StateUnavailable, VendorUnavailable
-from trueup.domain.integrations import Side
+from trueup.domain.integrations import IntegrationName, Side
 from trueup.domain.plan import PlanState
 from trueup.domain.runs import is_later
 from trueup.domain.verdicts import Verdict
@@ -33,6 +34,8 @@ def reconcile(office: Office, run_id: str, period: str = PERIOD) -> Outcome:
         snapshots=office.state.snapshots,
         accounts=office.state.accounts,
         services=office.state.services,
+        allocations=office.state.allocations,
+        capabilities=PSA_CAPABILITIES[IntegrationName.CONNECTWISE],
         reconciliations=office.state.reconciliations,
         plans=office.state.plans,
         clock=office.clock,

@@ -14,8 +14,10 @@ from trueup.api.inputs import ChecksumBody, ReleaseBody, RunReference
 from trueup.api.replies import allowed, written
 from trueup.api.run_routes import Limit
 from trueup.api.views import View, plan_totals_view, plan_view
+from trueup.domain.effective import EffectiveWish
 from trueup.domain.plan import Plan
 from trueup.settings import settings
+from trueup.usecases.opening import psa_capabilities
 from trueup.usecases.plans import approve_plan, ask_to_apply, release_change
 from trueup.usecases.reconciliation import reconcile_period
 
@@ -35,14 +37,18 @@ def propose_plan(body: Annotated[RunReference, Body()]) -> Response[str]:
 
     def write() -> View:
         state = bootstrap.state()
+        run = state.runs.get(body.run_id)
         outcome = reconcile_period(
-            period=state.runs.get(body.run_id).period,
+            period=run.period,
             run_id=body.run_id,
             actor=caller.name,
             policy=bootstrap.reconciliation_policy(),
             snapshots=state.snapshots,
             accounts=state.accounts,
             services=state.services,
+            allocations=state.allocations,
+            capabilities=psa_capabilities(state.integrations),
+            wish=EffectiveWish.parse(run.effective),
             reconciliations=state.reconciliations,
             plans=state.plans,
             clock=bootstrap.clock(),

@@ -163,7 +163,7 @@ def change_view(plan: Plan, change: Change) -> View:
         "line_id": change.line_id,
         "from": _quantity(change.expected),
         "to": change.target,
-        "effective": "now" if change.effective is None else change.effective.isoformat(),
+        "effective": change.effective_text,
         "guard": _guard_view(change),
         "monthly_money": money_text(change.monthly_money),
         "currency": change.currency,

@@ -19,8 +19,8 @@ class PsaAccount:
     """The client in the PSA (ConnectWise and Autotask: company; HaloPSA: client; Syncro: customer).
 
     ``identifier`` is its short code; ``deleted`` as the PSA flags it. ``status_text`` is the PSA's own word: MSPs
-    rename statuses, so no rule reads it. ``stored_ids`` are ids of the same client in other PSAs that this one keeps, as
-    (integration name, id); HaloPSA keeps those of clients it took over from ConnectWise and Autotask.
+    rename statuses, so no rule reads it. ``stored_ids`` are ids of the same client in other PSAs that this one keeps,
+    as (integration name, id); HaloPSA keeps those of clients it took over from ConnectWise and Autotask.
     """
 
     id: PsaAccountId

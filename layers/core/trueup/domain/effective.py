@@ -130,6 +130,10 @@ class EffectiveWish:
             )
 
 
+AS_THE_PSA_DOES = EffectiveWish()
+"""Nothing was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """From when one change counts. ``day`` is None for ``now`` and ``next_invoice``, which are no day of ours.
@@ -141,6 +145,14 @@ class Effect:
     rule: EffectiveRule
     day: date | None = None
     refusal: str = ""
+
+
+def default_effect(capabilities: PsaCapabilities, on: date) -> Effect:
+    """What the PSA does unless told otherwise, whatever the agreement says; ``on`` is the MSP's day."""
+    rule = capabilities.default_rule
+    if rule is EffectiveRule.NEXT_PERIOD:
+        return Effect(rule, Period(on.year, on.month).next().first_day)
+    return Effect(rule)
 
 
 def effect_of(wish: EffectiveWish, capabilities: PsaCapabilities, agreement: Agreement, on: date) -> Effect:

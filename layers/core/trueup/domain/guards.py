@@ -7,7 +7,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from trueup.domain.accounts import AccountState
+from trueup.domain.billing import Line
+from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Known
+from trueup.domain.effective import Effect
 from trueup.domain.verdicts import Row
 
 
@@ -41,20 +44,27 @@ COUNT_AGE_MAXIMUM = timedelta(days=7)
 """A count this much older than the read of the PSA (it is from a file that a person gave) may be of another month."""
 
 
-def holds_for(row: Row, *, policy: GuardPolicy, read_ages_hours: tuple[Decimal, ...]) -> tuple[Hold, ...]:
-    """The guards that hold the change of this row; empty when it may go with the plan."""
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One line and what it should bill: a row has one, or one for each line that its seats are divided among.
+
+    ``expected`` is what the line bills on the day the change counts from.
+    """
+
+    line: Line
+    expected: Decimal
+    target: int
+    effect: Effect
+
+
+def holds_for(
+    row: Row, proposal: Proposal, *, policy: GuardPolicy, read_ages_hours: tuple[Decimal, ...]
+) -> tuple[Hold, ...]:
+    """The guards that hold the change of this line; empty when it may go with the plan."""
     agreement, billed = row.counts.agreement, row.counts.billed
-    assert isinstance(agreement, Known) and isinstance(billed, Known) and row.line is not None
-    found: list[Hold] = []
-    figures = f"{billed.seats} -> {agreement.seats}"
-    change = agreement.seats - billed.seats
-    if agreement.seats == 0:
-        found.append(Hold("to_zero", figures, "a person confirms that the client has no seats left"))
-    elif change < 0:
-        found.append(Hold("decrease", f"{figures} ({change})", "a person confirms that fewer seats are right"))
-    elif _is_jump(change, billed.seats, policy):
-        limits = f"limits {policy.increase_seats} seats, {policy.increase_percent.normalize():f} %"
-        found.append(Hold("jump", f"{figures} (+{change}; {limits})", "a person confirms that the increase is real"))
+    assert isinstance(agreement, Known) and isinstance(billed, Known)
+    line, target = proposal.line, proposal.target
+    found = _quantity_holds(proposal, policy)
     if agreement.conflict is not None:
         found.append(Hold("counts_disagree", agreement.conflict, "a person says which number is right"))
     found.extend(
@@ -70,11 +80,10 @@ def holds_for(row: Row, *, policy: GuardPolicy, read_ages_hours: tuple[Decimal, 
         figures = f"counted more than {COUNT_AGE_MAXIMUM.days} days before the PSA was read"
         found.append(Hold("old_count", figures, "a newer customer file is given, or a person confirms the count"))
     if row.monthly_money is None:
-        found.append(
-            Hold("price_missing", f"line {row.line.id} has no unit price", "a person enters or accepts the price")
-        )
-    if not row.line.billable:
-        found.append(Hold("not_billable", f"line {row.line.id} is not billable", "a person confirms the line as it is"))
+        found.append(Hold("price_missing", f"line {line.id} has no unit price", "a person enters or accepts the price"))
+    if not line.billable:
+        found.append(Hold("not_billable", f"line {line.id} is not billable", "a person confirms the line as it is"))
+    found.extend(_date_holds(proposal, target))
     if any(age > policy.read_age_hours for age in read_ages_hours):
         # The limit and not the age: the figures are under the plan's checksum, which no clock reading may change.
         figures = f"read more than {policy.read_age_hours.normalize():f} hours ago"
@@ -82,7 +91,38 @@ def holds_for(row: Row, *, policy: GuardPolicy, read_ages_hours: tuple[Decimal, 
     return tuple(found)
 
 
-def _is_jump(change: int, billed: int, policy: GuardPolicy) -> bool:
+def _quantity_holds(proposal: Proposal, policy: GuardPolicy) -> list[Hold]:
+    before, target = decimal_text(proposal.expected), proposal.target
+    change = target - proposal.expected
+    figures = f"{before} -> {target}"
+    if target == 0:
+        return [Hold("to_zero", figures, "a person confirms that the client has no seats left")]
+    if change < 0:
+        return [Hold("decrease", f"{figures} ({decimal_text(change)})", "a person confirms that fewer seats are right")]
+    if _is_jump(change, proposal.expected, policy):
+        limits = f"limits {policy.increase_seats} seats, {policy.increase_percent.normalize():f} %"
+        figures = f"{figures} (+{decimal_text(change)}; {limits})"
+        return [Hold("jump", figures, "a person confirms that the increase is real")]
+    return []
+
+
+def _date_holds(proposal: Proposal, target: int) -> list[Hold]:
+    """What speaks against the day: it cannot be had, or the line has another quantity from a later day on."""
+    found = []
+    if proposal.effect.refusal:
+        words = f"a person accepts that it counts by the rule {proposal.effect.rule.value.replace('_', ' ')}"
+        found.append(Hold("date_not_possible", proposal.effect.refusal, words))
+    day = proposal.effect.day
+    later = [step for step in proposal.line.steps if day is not None and step.starts_on > day]
+    moved = [step for step in later if step.quantity != proposal.expected]
+    if moved:
+        steps = ", ".join(f"{decimal_text(step.quantity)} from {step.starts_on}" for step in moved)
+        figures = f"the line is set to {steps} already; a change to {target} from {day} moves that too"
+        found.append(Hold("scheduled_change", figures, "a person confirms what the later quantity is to be"))
+    return found
+
+
+def _is_jump(change: Decimal, billed: Decimal, policy: GuardPolicy) -> bool:
     if change > policy.increase_seats:
         return True
     return change > SMALL_INCREASE_SEATS and change * 100 > policy.increase_percent * billed

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from trueup.domain.allocation import Allocation
 from trueup.domain.billing import Agreement, AgreementId, AgreementState, Line
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Basis, Count, Evidence, Failed, Known, Missing, Seats, whole_seats
@@ -21,7 +22,9 @@ class Billing:
     """What the PSA bills for one client and product.
 
     ``verdict`` is set when the lines themselves decide the outcome (ambiguous or held) and None when there is a number
-    to compare or plainly no line. ``line`` is the one line that a change would go to.
+    to compare or plainly no line. ``line`` is the one line that a change would go to. ``divided`` are the lines that a
+    person divided the seats among by ``allocation``. ``pending`` is why no change may be made now though there is a
+    number: a dated change is under way.
     """
 
     count: Count
@@ -29,6 +32,9 @@ class Billing:
     agreement: Agreement | None
     verdict: Verdict | None
     reasons: tuple[str, ...]
+    divided: tuple[tuple[Line, Agreement], ...] = ()
+    allocation: Allocation | None = None
+    pending: str = ""
 
 
 def agreement_leg(members: Sequence[Member]) -> Count:
@@ -54,23 +60,39 @@ def agreement_leg(members: Sequence[Member]) -> Count:
     )
 
 
+SUCCESSOR_GAP = timedelta(days=2)
+"""A line that begins within this of another's end on the same agreement takes its place: PSAs differ on whether the
+last day of a line is billed.
+"""
+
+
 def billed_leg(
-    lines: Sequence[Line], agreements: Mapping[AgreementId, Agreement], *, on: date, read_at: datetime
+    lines: Sequence[Line],
+    agreements: Mapping[AgreementId, Agreement],
+    *,
+    on: date,
+    read_at: datetime,
+    allocation: Allocation | None = None,
 ) -> Billing:
     """What live lines of one product bill one client on that day; ``read_at`` is when the PSA was read.
 
-    The lines come sorted by id; the one named in a reason is then always the same.
+    The lines come sorted by id; the one named in a reason is then always the same. A line that ends and is followed by
+    another on its agreement is one line with a dated change: what it will bill is what counts.
     """
     live = [line for line in lines if line.is_live(on)]
     active = [line for line in live if _state(line, agreements, on) is AgreementState.ACTIVE]
     if len(active) > 1:
-        return _several(active, agreements, read_at)
+        return _several(active, agreements, read_at, allocation)
+    ending = active[0] if active else _just_ended(lines, agreements, on)
+    successor = _successor(ending, lines, on) if ending is not None else None
+    if ending is not None and successor is not None:
+        return _followed(ending, successor, agreements[ending.agreement_id], read_at)
     if len(active) == 1:
         asleep = [line for line in live if line is not active[0]]
         notes = tuple(f"line {line.id} on an agreement that is not active is left out" for line in asleep)
         later = [line for line in lines if line.is_future(on)]
         notes += tuple(f"line {line.id} begins on {line.effective_from} with {units(line.quantity)}" for line in later)
-        return _one(active[0], agreements[active[0].agreement_id], notes, read_at)
+        return _one(active[0], agreements[active[0].agreement_id], (*notes, *_dated(active[0])), read_at)
     if live:
         line = live[0]
         reasons = tuple(
@@ -86,6 +108,50 @@ def billed_leg(
         return Billing(Missing(reason), None, agreements.get(line.agreement_id), Verdict.HELD, (reason,))
     ended = tuple(f"line {line.id} ended on {line.effective_to}" for line in lines if line.effective_to is not None)
     return Billing(Missing("no live line bills this product"), None, None, None, ended[:3])
+
+
+def _just_ended(lines: Sequence[Line], agreements: Mapping[AgreementId, Agreement], on: date) -> Line | None:
+    """A line that ended so lately that its successor may begin only tomorrow."""
+    for line in lines:
+        just_ended = line.effective_to is not None and on - SUCCESSOR_GAP <= line.effective_to <= on
+        if just_ended and _state(line, agreements, on) is AgreementState.ACTIVE:
+            return line
+    return None
+
+
+def _successor(line: Line, lines: Sequence[Line], on: date) -> Line | None:
+    """The one line that takes the place of this one on its agreement, and has not begun yet."""
+    ends = line.effective_to
+    if ends is None:
+        return None
+    found = [
+        other
+        for other in lines
+        if other.agreement_id == line.agreement_id
+        and other.is_future(on)
+        and other.effective_from is not None
+        and timedelta(0) <= other.effective_from - ends <= SUCCESSOR_GAP
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _followed(line: Line, successor: Line, agreement: Agreement, read_at: datetime) -> Billing:
+    """A dated change that is under way: nothing may be written until it counts."""
+    words = (
+        f"line {line.id} bills {units(line.quantity)} until {line.effective_to}, "
+        f"then line {successor.id} bills {units(successor.quantity)} from {successor.effective_from}"
+    )
+    found = _one(successor, agreement, (words,), read_at)
+    pending = f"a dated change is under way: {words}; wait until it counts, or correct it in the PSA"
+    return replace(found, pending=pending)
+
+
+def _dated(line: Line) -> tuple[str, ...]:
+    """The dated quantities of a line in words, where they are not all the same."""
+    if len({step.quantity for step in line.steps}) < 2:
+        return ()
+    steps = ", ".join(f"{units(step.quantity)} from {step.starts_on}" for step in line.steps)
+    return (f"line {line.id} has dated quantities: {steps}",)
 
 
 def monthly_difference(line: Line, target: int) -> Decimal | None:
@@ -144,11 +210,19 @@ def _one(line: Line, agreement: Agreement, notes: tuple[str, ...], read_at: date
     return Billing(count, line, agreement, None, notes)
 
 
-def _several(lines: Sequence[Line], agreements: Mapping[AgreementId, Agreement], read_at: datetime) -> Billing:
+def _several(
+    lines: Sequence[Line],
+    agreements: Mapping[AgreementId, Agreement],
+    read_at: datetime,
+    allocation: Allocation | None,
+) -> Billing:
     named = ", ".join(f"{line.id} ({units(line.quantity)} on {agreements[line.agreement_id].name})" for line in lines)
-    reason = f"{len(lines)} live lines bill the same product: {named}; end all but one"
     counts = [_count(line, read_at) for line in lines]
     known = [count for count in counts if isinstance(count, Known)]
+    what_to_do = "end all but one, or say how the seats are divided among them"
+    if allocation is not None and not allocation.covers([line.id for line in lines]):
+        what_to_do = f"the division that {allocation.by} gave is for other lines; give it again, or end all but one"
+    reason = f"{len(lines)} live lines bill the same product: {named}; {what_to_do}"
     if len(known) < len(counts):
         return Billing(Failed("one of the lines has no whole quantity"), None, None, Verdict.AMBIGUOUS, (reason,))
     total = Known(
@@ -157,4 +231,13 @@ def _several(lines: Sequence[Line], agreements: Mapping[AgreementId, Agreement],
         as_of=read_at,
         evidence=tuple(piece for count in known for piece in count.evidence),
     )
-    return Billing(total, None, None, Verdict.AMBIGUOUS, (reason,))
+    if allocation is None or not allocation.covers([line.id for line in lines]):
+        return Billing(total, None, None, Verdict.AMBIGUOUS, (reason,))
+    fixed = ", ".join(f"{seats} on line {line}" for line, seats in allocation.fixed)
+    note = f"divided by {allocation.by}: {fixed}, the rest on line {allocation.balancing}; now {named}"
+    closed = next((line for line in lines if line.not_writable_reason is not None), None)
+    if closed is not None:
+        reason = f"line {closed.id}: {closed.not_writable_reason}"
+        return Billing(total, None, agreements.get(closed.agreement_id), Verdict.HELD, (reason, note))
+    divided = tuple((line, agreements[line.agreement_id]) for line in lines)
+    return Billing(total, None, divided[0][1], None, (note,), divided, allocation)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from trueup.domain.accounts import AccountState, ServiceCount, ServiceId, ServiceKind, VendorAccountId, VendorFacts
+from trueup.domain.allocation import Allocation
 from trueup.domain.billing import Agreement, AgreementId, Line, ProductId, PsaAccount, PsaAccountId, PsaFacts
 from trueup.domain.legs import Billing, billed_leg
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
@@ -21,7 +22,7 @@ class Legs:
     """All that one reconciliation looks at.
 
     ``on`` is the MSP's calendar day at the start of the run, ``psa_read_at`` when the PSA was read, ``currency`` what a
-    line is in when its agreement names none.
+    line is in when its agreement names none. ``allocations`` are what people said of lines of the PSA that was read.
     """
 
     period: str
@@ -32,6 +33,7 @@ class Legs:
     accounts: tuple[AccountEntry, ...]
     services: tuple[ServiceEntry, ...]
     currency: str
+    allocations: tuple[Allocation, ...] = ()
 
 
 class LegsView:
@@ -60,13 +62,22 @@ class LegsView:
         for line in sorted(legs.psa.lines, key=lambda line: line.id):
             if line.product_id in self.products:
                 self.lines[(line.account_id, line.product_id)].append(line)
+        self.allocations: dict[Pair, Allocation] = {
+            (one.psa_account_id, one.product_id): one for one in legs.allocations
+        }
         self.live_pairs: dict[PsaAccountId, list[Pair]] = defaultdict(list)
         for pair in sorted(self.lines):
             if any(line.is_live(legs.on) for line in self.lines[pair]):
                 self.live_pairs[pair[0]].append(pair)
 
     def billing(self, pair: Pair) -> Billing:
-        return billed_leg(self.lines.get(pair, ()), self.agreements, on=self.legs.on, read_at=self.legs.psa_read_at)
+        return billed_leg(
+            self.lines.get(pair, ()),
+            self.agreements,
+            on=self.legs.on,
+            read_at=self.legs.psa_read_at,
+            allocation=self.allocations.get(pair),
+        )
 
     def currency(self, agreement: Agreement | None) -> str:
         return (agreement.currency if agreement is not None else None) or self.legs.currency

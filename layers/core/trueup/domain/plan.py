@@ -6,18 +6,17 @@ same proposal has the same checksum, and what was approved can be told from anyt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from trueup.domain.billing import AgreementId, Line, LineId, LineReference, ProductId, PsaAccountId, WriteOutcome
+from trueup.domain.billing import AgreementId, LineId, LineReference, ProductId, PsaAccountId, WriteOutcome
 from trueup.domain.canonical import Plain, canonical_bytes, decimal_text, sha256
-from trueup.domain.counts import Known, Seats
+from trueup.domain.counts import Seats
+from trueup.domain.effective import EffectiveRule, NextInvoiceLine
 from trueup.domain.errors import ChecksumMismatch, Conflict, InputInvalid, NotFound, PlanNotReady
-from trueup.domain.guards import GuardPolicy, Hold, holds_for
-from trueup.domain.verdicts import Reconciliation, Row, Verdict
+from trueup.domain.guards import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +28,23 @@ class Release:
     reason: str
 
 
+class ChangeKind(StrEnum):
+    """set_quantity: a line gets another quantity. create_line: an agreement gets a line that a person asked for."""
+
+    SET_QUANTITY = "set_quantity"
+    CREATE_LINE = "create_line"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One write. ``expected`` and ``expected_version`` are what the line was when it was read.
+    """One write. ``expected`` and ``expected_version`` are what the line was when it was read; a line to be made has no
+    ``line_id`` yet, nothing expected and no version.
 
-    ``effective`` is the day the new quantity counts from, or None when it counts from the moment it is written (a plain
-    quantity change in ConnectWise counts at once, for whatever is not invoiced yet). ``evidence`` is the hash of what
-    the target was derived from.
+    ``effective`` is the day the new quantity counts from, or None when it counts by ``effective_rule`` alone: now (a
+    plain quantity change in ConnectWise counts at once, for whatever is not invoiced yet) or from the next invoice.
+    ``next_invoice`` is what the line will say on its next invoice. ``siblings`` are the other lines that a person
+    divided the seats among. ``undoes`` is the plan and change, ``PLAN/CHANGE``, that this one takes back. ``evidence``
+    is the hash of what the target was derived from.
     """
 
     id: str
@@ -58,6 +67,11 @@ class Change:
     evidence: str
     holds: tuple[Hold, ...] = ()
     release: Release | None = None
+    kind: ChangeKind = ChangeKind.SET_QUANTITY
+    effective_rule: EffectiveRule = EffectiveRule.NOW
+    next_invoice: NextInvoiceLine | None = None
+    siblings: tuple[LineId, ...] = ()
+    undoes: str = ""
 
     @property
     def is_held(self) -> bool:
@@ -67,9 +81,14 @@ class Change:
     def reference(self) -> LineReference:
         return LineReference(self.agreement_id, self.line_id, self.product_id)
 
+    @property
+    def effective_text(self) -> str:
+        """From when it counts: a day, ``now`` or ``next_invoice``."""
+        return self.effective_rule.value if self.effective is None else self.effective.isoformat()
+
     def content(self) -> dict[str, Plain]:
         """What the checksum is over. The release counts with who and why, not with the minute."""
-        return {
+        content: dict[str, Plain] = {
             "id": self.id,
             "vendor_ids": list(self.vendor_ids),
             "psa_account_id": self.psa_account_id,
@@ -79,13 +98,21 @@ class Change:
             "from": decimal_text(self.expected),
             "from_version": self.expected_version,
             "to": self.target,
-            "effective": "now" if self.effective is None else self.effective.isoformat(),
+            "effective": self.effective_text,
             "monthly_money": None if self.monthly_money is None else decimal_text(self.monthly_money),
             "currency": self.currency,
             "evidence": self.evidence,
             "holds": [[hold.guard, hold.figures] for hold in self.holds],
             "release": None if self.release is None else [self.release.by, self.release.reason],
         }
+        # What a plain change does not have is left out, so that plans from before keep the checksum of their approval.
+        if self.kind is not ChangeKind.SET_QUANTITY:
+            content["kind"] = self.kind.value
+        if self.siblings:
+            content["siblings"] = list(self.siblings)
+        if self.undoes:
+            content["undoes"] = self.undoes
+        return content
 
 
 class PlanState(StrEnum):
@@ -99,13 +126,16 @@ class PlanState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult:
-    """What became of one change, when, and what was last seen on the line."""
+    """What became of one change, when, and what was last seen on the line. ``line_id`` is set where another line than
+    the one of the change bills it now.
+    """
 
     change_id: str
     outcome: WriteOutcome
     reason: str
     at: datetime
     quantity_seen: Decimal | None = None
+    line_id: LineId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +218,25 @@ class Plan:
         changes = tuple(replace(item, release=release) if item.id == change_id else item for item in self.changes)
         return replace(self, changes=changes)
 
+    def with_change(self, change: Change) -> Plan:
+        """The plan with one change more. Raises PlanNotReady once it is approved, Conflict when it has it already."""
+        self._require(PlanState.PROPOSED, "only a plan that is not approved yet can be changed")
+        if any(item.id == change.id for item in self.changes):
+            raise Conflict(f"plan {self.id} has change {change.id} already", remedy="It will be applied with the plan.")
+        return replace(self, changes=tuple(sorted((*self.changes, change), key=lambda item: item.id)))
+
+    def without_change(self, change_id: str) -> Plan:
+        """The plan without a line that a person had added to it. Raises PlanNotReady, NotFound, Conflict for a change
+        that the comparison proposed: that one is left out by not releasing it, or by excluding its account.
+        """
+        self._require(PlanState.PROPOSED, "only a plan that is not approved yet can be changed")
+        if self.change(change_id).kind is not ChangeKind.CREATE_LINE:
+            raise Conflict(
+                f"change {change_id} was proposed by the comparison and not added by a person",
+                remedy="Exclude its account with a reason, or correct the line in the PSA, and run again.",
+            )
+        return replace(self, changes=tuple(item for item in self.changes if item.id != change_id))
+
     def approved(self, checksum: str, *, by: str, at: datetime) -> Plan:
         """The plan approved as it is. Raises ChecksumMismatch, PlanNotReady."""
         self._require(PlanState.PROPOSED, "the plan is not waiting for approval")
@@ -252,75 +301,3 @@ def require_fresh(plan: Plan, now: datetime) -> None:
         raise PlanNotReady(
             f"plan {plan.id} is more than {PLAN_AGE_MAXIMUM.days} days old", remedy="Run again and use the new plan."
         )
-
-
-def build_plan(
-    reconciliation: Reconciliation,
-    *,
-    tenant: str,
-    run_id: str,
-    created_at: datetime,
-    effective: date | None,
-    policy: GuardPolicy,
-    read_ages_hours: Iterable[Decimal],
-    snapshots: tuple[str, ...],
-    prepared_by: str,
-    psa_system: str = "",
-) -> Plan:
-    """A plan of the rows that a changed quantity corrects; everything else is left to a person."""
-    ages = tuple(read_ages_hours)
-    changes = [
-        _change(row, row.line, period=reconciliation.period, effective=effective, policy=policy, ages=ages)
-        for row in reconciliation.rows
-        if row.verdict in {Verdict.BILL_MORE, Verdict.BILL_LESS} and row.line is not None
-    ]
-    changes.sort(key=lambda change: change.id)
-    draft = Plan(
-        id="",
-        tenant=tenant,
-        period=reconciliation.period,
-        run_id=run_id,
-        created_at=created_at,
-        changes=tuple(changes),
-        snapshots=snapshots,
-        prepared_by=prepared_by,
-        psa_system=psa_system,
-    )
-    return replace(draft, id=f"plan-{reconciliation.period}-{draft.checksum[:12]}")
-
-
-def _change(
-    row: Row, line: Line, *, period: str, effective: date | None, policy: GuardPolicy, ages: tuple[Decimal, ...]
-) -> Change:
-    agreement = row.counts.agreement
-    assert isinstance(agreement, Known) and row.agreement is not None and row.psa_account_id is not None
-    evidence = sha256(
-        {
-            "agreement": [[piece.source, piece.key, piece.reference, piece.seats] for piece in agreement.evidence],
-            "seats": agreement.seats,
-            "basis": agreement.basis,
-            "line": [line.id, line.quantity, line.version],
-        }
-    )
-    identity = sha256([period, line.agreement_id, line.id, line.quantity, line.version, agreement.seats])
-    return Change(
-        id=f"chg-{identity[:12]}",
-        row_id=row.id,
-        vendor_ids=tuple(sorted({str(member.vendor_id) for member in row.members})),
-        psa_account_id=row.psa_account_id,
-        psa_account_name=row.psa_account_name,
-        agreement_id=line.agreement_id,
-        agreement_name=row.agreement.name,
-        line_id=line.id,
-        product_id=line.product_id,
-        product_code=line.product_code,
-        expected=line.quantity,
-        expected_version=line.version,
-        target=agreement.seats,
-        effective=effective,
-        monthly_money=row.monthly_money,
-        currency=row.currency,
-        reasons=row.reasons,
-        evidence=evidence,
-        holds=holds_for(row, policy=policy, read_ages_hours=ages),
-    )

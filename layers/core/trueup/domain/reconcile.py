@@ -23,6 +23,7 @@ from trueup.domain.totals import totals_of
 from trueup.domain.verdicts import (
     VERDICT_ORDER,
     ExcludedAccount,
+    LineShare,
     Member,
     OpenAccount,
     Reconciliation,
@@ -226,6 +227,10 @@ def _judge(account: PsaAccount | None, members: Sequence[Member], billing: Billi
     if difference == 0:
         return Verdict.IN_LINE, notes
     words = f"agreement {agreement.seats}, billed {billing.count.seats}"
+    if billing.pending:
+        return Verdict.HELD, (f"{words}: {billing.pending}", *notes)
+    if billing.allocation is not None and billing.allocation.targets(agreement.seats) is None:
+        return Verdict.HELD, (f"{words}: the fixed lines alone bill more; divide the seats again", *notes)
     if difference > 0:
         return Verdict.BILL_MORE, (f"{words}: bill {difference} more", *notes)
     return Verdict.BILL_LESS, (f"{words}: bill {-difference} less", *notes)
@@ -312,7 +317,17 @@ def _row(
         reasons=reasons,
         line=line,
         agreement=agreement,
+        shares=_shares(verdict, agreement_count, billing),
     )
+
+
+def _shares(verdict: Verdict, agreement: Count, billing: Billing | None) -> tuple[LineShare, ...]:
+    """What each of several lines should bill, where a person said how the seats are divided and a change is due."""
+    if verdict not in {Verdict.BILL_MORE, Verdict.BILL_LESS} or billing is None or billing.allocation is None:
+        return ()
+    assert isinstance(agreement, Known)
+    targets = dict(billing.allocation.targets(agreement.seats) or ())
+    return tuple(LineShare(line, terms, targets[line.id]) for line, terms in billing.divided)
 
 
 def _money(verdict: Verdict, agreement: Count, billing: Billing | None, product: ServiceEntry | None) -> Decimal | None:
@@ -322,6 +337,10 @@ def _money(verdict: Verdict, agreement: Count, billing: Billing | None, product:
     if verdict in {Verdict.BILL_MORE, Verdict.BILL_LESS} and billing is not None and billing.line is not None:
         assert isinstance(agreement, Known)
         return monthly_difference(billing.line, agreement.seats)
+    if shares := _shares(verdict, agreement, billing):
+        parts = [monthly_difference(share.line, share.target) for share in shares]
+        known = [part for part in parts if part is not None]
+        return sum(known, Decimal(0)) if len(known) == len(parts) else None
     if verdict is Verdict.NEW_REVENUE and isinstance(agreement, Known) and product is not None:
         return None if product.catalog_price is None else product.catalog_price * agreement.seats
     if verdict is Verdict.NOT_SOLD and billing is not None and billing.line is not None:

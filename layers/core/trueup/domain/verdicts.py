@@ -76,11 +76,21 @@ class RowCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class LineShare:
+    """One of several lines a person divided the seats among, and what it should bill of them now."""
+
+    line: Line
+    agreement: Agreement
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One comparison.
 
     ``members`` is empty for a line whose client has no vendor account, or several that do not sell it. ``line`` is set
-    when a change could go to exactly one live line. ``monthly_money`` is what a month gains by correcting the PSA
+    when a change could go to exactly one live line; ``shares`` when a person divided the seats among several, and then
+    ``line`` is None. ``monthly_money`` is what a month gains by correcting the PSA
     (negative: the client pays too much now), and None where no price is known. ``reasons`` are sentences for a person.
     """
 
@@ -97,6 +107,7 @@ class Row:
     reasons: tuple[str, ...]
     line: Line | None = None
     agreement: Agreement | None = None
+    shares: tuple[LineShare, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from trueup.domain.effective import EffectiveWish
 from trueup.domain.errors import TrueupError
 from trueup.domain.integrations import Side
 from trueup.domain.mapping import MatchingSummary
@@ -23,6 +24,7 @@ from trueup.ports.state_bundle import State
 from trueup.ports.vault import Vault
 from trueup.usecases.auto_matching import auto_match
 from trueup.usecases.monthly_run import fail_run, note_plan, note_progress, note_step
+from trueup.usecases.opening import psa_capabilities
 from trueup.usecases.psa_sync import sync_psa
 from trueup.usecases.reading import Progress, ReadOrder, ReadResult
 from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy, reconcile_period
@@ -118,6 +120,9 @@ def reconcile_run(run: Run, systems: Systems, *, actor: str, policy: Reconciliat
             snapshots=systems.state.snapshots,
             accounts=systems.state.accounts,
             services=systems.state.services,
+            allocations=systems.state.allocations,
+            capabilities=psa_capabilities(systems.state.integrations),
+            wish=EffectiveWish.parse(run.effective),
             reconciliations=systems.state.reconciliations,
             plans=systems.state.plans,
             clock=systems.clock,

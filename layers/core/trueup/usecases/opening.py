@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-from trueup.domain.errors import NotConnected
-from trueup.domain.integrations import ConnectionState, Integration, IntegrationName, Side
+from collections.abc import Mapping
+
+from trueup.domain.effective import PSA_CAPABILITIES, PsaCapabilities
+from trueup.domain.errors import Conflict, NotConnected
+from trueup.domain.integrations import CREDENTIAL_FIELDS, ConnectionState, Integration, IntegrationName, Side
 from trueup.domain.uploads import Upload
 from trueup.ports.connections import Connections
-from trueup.ports.psa import PsaBilling
+from trueup.ports.psa import PsaBilling, PsaLineCreation
 from trueup.ports.state import Integrations
 from trueup.ports.vault import Vault
 from trueup.ports.vendor import VendorBilling
 
 
 def connected(side: Side, integrations: Integrations) -> Integration:
-    """The integration that feeds that side. Raises NotConnected naming what to connect."""
-    for integration in integrations.all():
-        if integration.name.side is side and integration.state is not ConnectionState.NOT_CONNECTED:
-            return integration
+    """The one integration that feeds that side.
+
+    Raises NotConnected naming what to connect, Conflict when two are connected: which of them is meant is a person's
+    to say.
+    """
+    found = [
+        integration
+        for integration in integrations.all()
+        if integration.name.side is side and integration.state is not ConnectionState.NOT_CONNECTED
+    ]
+    if len(found) > 1:
+        names = " and ".join(integration.name.label for integration in found)
+        raise Conflict(
+            f"{names} are connected at the same time, and only one {side.value} can be",
+            remedy=f"Disconnect the one that is not used any more: trueup disconnect {found[0].name.value}.",
+        )
+    if found:
+        return found[0]
     wanted = next(name for name in IntegrationName if name.side is side)
     raise NotConnected(f"no {side.value} is connected", remedy=f"Connect one first: trueup connect {wanted.value}.")
+
+
+def psa_capabilities(integrations: Integrations) -> PsaCapabilities:
+    """What the connected PSA can do. Raises NotConnected."""
+    return PSA_CAPABILITIES[connected(Side.PSA, integrations).name]
+
+
+def stored_fields(integration: Integration, vault: Vault) -> Mapping[str, str]:
+    """The credential kept for it; files have none. Raises NotConnected."""
+    return vault.get(integration.name, host=integration.address) if CREDENTIAL_FIELDS[integration.name] else {}
 
 
 def open_vendor(
@@ -26,12 +53,19 @@ def open_vendor(
 ) -> VendorBilling:
     """The connected vendor. Raises NotConnected."""
     integration = connected(Side.VENDOR, integrations)
-    fields = vault.get(integration.name, host=integration.address)
+    fields = stored_fields(integration, vault)
     return connections.vendor(integration.name, integration.address, fields, customer_file=customer_file)
+
+
+def open_line_creation(*, integrations: Integrations, vault: Vault, connections: Connections) -> PsaLineCreation:
+    """What makes lines in the connected PSA. Raises NotConnected, InputInvalid for a PSA where none can be made."""
+    integration = connected(Side.PSA, integrations)
+    fields = stored_fields(integration, vault)
+    return connections.line_creation(integration.name, integration.address, fields)
 
 
 def open_psa(*, integrations: Integrations, vault: Vault, connections: Connections) -> PsaBilling:
     """The connected PSA. Raises NotConnected."""
     integration = connected(Side.PSA, integrations)
-    fields = vault.get(integration.name, host=integration.address)
+    fields = stored_fields(integration, vault)
     return connections.psa(integration.name, integration.address, fields)

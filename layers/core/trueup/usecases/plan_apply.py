@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from trueup.domain.accounts import VendorAccountId
 from trueup.domain.audit import Audit
-from trueup.domain.billing import WriteOutcome, WriteResult
+from trueup.domain.billing import NewLine, WriteOutcome, WriteResult
 from trueup.domain.canonical import decimal_text
 from trueup.domain.errors import (
     CredentialRejected,
@@ -26,9 +27,9 @@ from trueup.domain.errors import (
 )
 from trueup.domain.mapping import MappingState
 from trueup.domain.periods import Period
-from trueup.domain.plan import Change, ChangeResult, Plan, PlanState, require_fresh
+from trueup.domain.plan import Change, ChangeKind, ChangeResult, Plan, PlanState, require_fresh
 from trueup.ports.clock import Clock
-from trueup.ports.psa import PsaBilling
+from trueup.ports.psa import PsaBilling, PsaLineCreation
 from trueup.ports.state import Accounts, Leases, PlanIndex, Plans
 
 LEASE_SECONDS = 300
@@ -57,6 +58,7 @@ def apply_plan(
     period_now: str,
     psa: PsaBilling,
     psa_system: str,
+    open_line_creation: Callable[[], PsaLineCreation],
     accounts: Accounts,
     plans: Plans,
     plan_index: PlanIndex,
@@ -68,7 +70,8 @@ def apply_plan(
     """Apply the approved changes that have no final result yet. Calling it again goes on and repeats nothing.
 
     ``owner`` names this very execution: two at once are refused. ``psa_system`` is what ``psa`` was opened on
-    (Integration.system): a plan for the lines of another PSA is refused. Raises ChecksumMismatch, PlanNotReady,
+    (Integration.system): a plan for the lines of another PSA is refused. ``open_line_creation`` is asked for once, when
+    the plan has a line to make. Raises ChecksumMismatch, PlanNotReady,
     LeaseHeld, and RateLimited or CredentialRejected when the PSA lets nothing through; what was recorded before stays.
     A plan that is replaced by a newer one meanwhile stops before its next change: what it says is no longer true.
     """
@@ -77,6 +80,7 @@ def apply_plan(
     require_fresh(plan, clock.now())
     plan.require_psa(psa_system)
     _require_open(plan, period_now)
+    writer = _Writer(psa, cache(open_line_creation))
     leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
     try:
         # Whoever held the lease before may have got further than what was read above.
@@ -90,7 +94,7 @@ def apply_plan(
                 return Applied(plan, is_done=False)
             leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
             _require_still_wanted(plan, checksum, period_now, plan_index)
-            plan = _apply_change(plan, change, change.id in intended, actor, psa, accounts, plans, clock)
+            plan = _apply_change(plan, change, change.id in intended, actor, writer, accounts, plans, clock)
             result = plan.result(change.id)
             if on_result is not None and result is not None:
                 on_result(change, result)
@@ -129,12 +133,41 @@ def _is_final(result: ChangeResult | None) -> bool:
     return result is not None and result.outcome is not WriteOutcome.UNKNOWN
 
 
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Both ways to write; lines are made through a port of their own, which not every PSA has."""
+
+    psa: PsaBilling
+    line_creation: Callable[[], PsaLineCreation]
+
+    def write(self, change: Change) -> WriteResult:
+        if change.kind is ChangeKind.CREATE_LINE:
+            return self.line_creation().create_line(
+                NewLine(
+                    change.psa_account_id,
+                    change.agreement_id,
+                    change.product_id,
+                    change.product_code,
+                    change.target,
+                    change.effective,
+                )
+            )
+        return self.psa.set_quantity(
+            change.reference,
+            expected=change.expected,
+            expected_version=change.expected_version,
+            target=change.target,
+            effective=change.effective,
+            siblings=change.siblings,
+        )
+
+
 def _apply_change(
     plan: Plan,
     change: Change,
     was_intended: bool,
     actor: str,
-    psa: PsaBilling,
+    writer: _Writer,
     accounts: Accounts,
     plans: Plans,
     clock: Clock,
@@ -143,16 +176,7 @@ def _apply_change(
     # A change that was begun before may be in the PSA already: then the line is read, whatever the mapping says now.
     moved = "" if was_intended else _moved_mapping(change, accounts)
     try:
-        written = (
-            WriteResult(WriteOutcome.CONFLICT, moved)
-            if moved
-            else psa.set_quantity(
-                change.reference,
-                expected=change.expected,
-                expected_version=change.expected_version,
-                target=change.target,
-            )
-        )
+        written = WriteResult(WriteOutcome.CONFLICT, moved) if moved else writer.write(change)
     except (RateLimited, CredentialRejected):
         raise
     except ResourceAbsent as gone:
@@ -164,13 +188,18 @@ def _apply_change(
         # This plan was about to write the line when it was interrupted, and the line has the approved value now.
         outcome = WriteOutcome.APPLIED
     now = clock.now()
-    result = ChangeResult(change.id, outcome, written.reason, now, written.quantity_seen)
+    result = ChangeResult(change.id, outcome, written.reason, now, written.quantity_seen, written.line_id)
     seen = "" if written.quantity_seen is None else decimal_text(written.quantity_seen)
     return plans.record(plan, result, _audit(plan, change, actor, now, f"change {outcome.value}", seen, written.reason))
 
 
 def _moved_mapping(change: Change, accounts: Accounts) -> str:
-    """Which account of the change is not mapped to its client any more; an empty text when all are."""
+    """Which account of the change is not mapped to its client any more; an empty text when all are.
+
+    What takes a write back concerns the line alone, whatever was decided on its accounts since.
+    """
+    if change.undoes:
+        return ""
     for vendor_id in change.vendor_ids:
         try:
             entry = accounts.get(VendorAccountId(vendor_id))

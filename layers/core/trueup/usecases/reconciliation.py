@@ -8,17 +8,19 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from trueup.domain.audit import Audit
+from trueup.domain.effective import AS_THE_PSA_DOES, EffectiveWish, PsaCapabilities
 from trueup.domain.errors import NotFound, ReadIncomplete, RunReplaced
 from trueup.domain.facts import psa_facts, vendor_facts
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import IntegrationName, Side
 from trueup.domain.periods import local_day
-from trueup.domain.plan import Plan, PlanState, build_plan
+from trueup.domain.plan import Plan, PlanState
+from trueup.domain.plan_building import PlanTerms, build_plan
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.runs import Snapshot, is_later
 from trueup.domain.verdicts import Reconciliation
 from trueup.ports.clock import Clock
-from trueup.ports.state import Accounts, Plans, Reconciliations, Services, Snapshots
+from trueup.ports.state import Accounts, Allocations, Plans, Reconciliations, Services, Snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +48,43 @@ def reconcile_period(
     snapshots: Snapshots,
     accounts: Accounts,
     services: Services,
+    allocations: Allocations,
+    capabilities: PsaCapabilities,
     reconciliations: Reconciliations,
     plans: Plans,
     clock: Clock,
+    wish: EffectiveWish = AS_THE_PSA_DOES,
 ) -> Outcome:
     """Compare, store the comparison, propose the plan. Safe to repeat: the same facts give the same plan.
 
-    Lines are judged by the day on which the reads began, so that a run over midnight means one day all along. Raises
-    ReadIncomplete when a side has no complete read from this run: a plan is never made on an older one. Raises
-    RunReplaced when a newer run has read a side since: a plan is not made on what is no longer the newest either.
+    ``capabilities`` are those of the connected PSA; ``wish`` is from when the changes are to count. Lines are judged
+    by the day on which the reads began, so that a run over midnight means one day all along. Raises ReadIncomplete
+    when a side has no complete read from this run: a plan is never made on an older one. Raises RunReplaced when a
+    newer run has read a side since: a plan is not made on what is no longer the newest either. Raises InputInvalid
+    (``effective``) for a wish that the connected PSA cannot grant.
     """
     vendor_read = _of_this_run(snapshots, Side.VENDOR, period, run_id)
     psa_read = _of_this_run(snapshots, Side.PSA, period, run_id)
     now = clock.now()
+    on = local_day(min(vendor_read.started_at, psa_read.started_at), policy.time_zone)
+    wish.require_possible(capabilities, on)
     legs = Legs(
         period=period,
-        on=local_day(min(vendor_read.started_at, psa_read.started_at), policy.time_zone),
+        on=on,
         vendor=vendor_facts(snapshots.vendor_pages(vendor_read)),
         psa=psa_facts(snapshots.psa_pages(psa_read)),
         psa_read_at=psa_read.completed_at,
         accounts=tuple(accounts.all()),
         services=services.all(),
         currency=policy.currency,
+        allocations=tuple(one for one in allocations.all() if one.psa_system in ("", psa_read.system)),
     )
     found = reconcile(legs)
     plan = build_plan(
         found,
-        tenant=policy.tenant,
+        terms=PlanTerms(policy.tenant, period, on, policy.guards, capabilities, wish, psa_read.system),
         run_id=run_id,
         created_at=now,
-        effective=None,
-        policy=policy.guards,
         read_ages_hours=[
             # From the start: what came first in a read that was interrupted for a day is a day old.
             Decimal((now - read.started_at) / timedelta(hours=1)).quantize(Decimal("0.1"))
@@ -84,7 +92,6 @@ def reconcile_period(
         ],
         snapshots=(vendor_read.digest, psa_read.digest),
         prepared_by=actor,
-        psa_system=psa_read.system,
     )
     plan = _not_applied_yet(plan, plans)
     reconciliations.save(found, run_id=run_id, at=now)
