@@ -135,8 +135,8 @@ class HttpClient:
 
     ``reset_headers`` are read on a 429 without ``Retry-After`` as milliseconds until a call is free (Mimecast documents
     its ``X-RateLimit-Reset`` so); give none for a vendor that means something else by them. ``jitter`` gives numbers in
-    [0, 1). ``is_final_error`` tells a 500 that answers the request (Autotask refuses with it) from a server that failed;
-    such a reply is returned like a 4xx.
+    [0, 1). ``is_final_error`` tells a 500 that answers the request (Autotask refuses with it) from a server that
+    failed; such a reply is returned like a 4xx.
     """
 
     def __init__(
