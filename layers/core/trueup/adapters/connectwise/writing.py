@@ -9,17 +9,14 @@ ConnectWise asked for. It must send no field but the quantity and must never ove
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from enum import Enum, auto
 from typing import Final
 
 from trueup.adapters.connectwise.reading import BillingReader, addition_path
-from trueup.adapters.connectwise.replies import AGREEMENTS_EDIT_PERMISSION, vendor_message
+from trueup.adapters.connectwise.sending import Answer, Attempts, Sent, send_once
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.adapters.connectwise.wire import INTEGRATION
-from trueup.adapters.http import HttpReply, RetryRule
 from trueup.domain.billing import (
     Line,
     LineId,
@@ -30,78 +27,12 @@ from trueup.domain.billing import (
 )
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Seats
-from trueup.domain.errors import (
-    RateLimited,
-    ReadIncomplete,
-    ReplyUnreadable,
-    ResourceAbsent,
-    TrueupError,
-    UnsafeAddress,
-    VendorUnavailable,
-    WriteOutcomeUnknown,
-)
+from trueup.domain.errors import ReadIncomplete, ResourceAbsent, TrueupError
 from trueup.domain.line_writes import Wish, decide_before, result_of, twin_of
 from trueup.ports.clock import Clock
 
 SENDS_MAXIMUM: Final = 2
 """The first PATCH and one more: after a refusal as edited or an unclear answer, with the line unchanged between."""
-
-WAITS_MAXIMUM: Final = 4
-WAIT_BUDGET_SECONDS: Final = 60.0
-"""How often and how long one change waits for ConnectWise to take a PATCH at all; beyond it the caller waits."""
-
-_FIRST_WAIT_SECONDS = 0.5
-
-
-class _Answer(Enum):
-    ACCEPTED = auto()
-    REFUSED = auto()
-    STALE = auto()
-    FAILED = auto()
-    UNCLEAR = auto()
-    UNSENT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """How a PATCH was answered: FAILED is a 5xx, UNCLEAR no whole answer; either may have been carried out.
-
-    UNSENT surely was not: ConnectWise asked to wait or could not be reached, which ``trouble`` says.
-    """
-
-    answer: _Answer
-    reason: str
-    trouble: RateLimited | VendorUnavailable | None = None
-
-
-@dataclass(slots=True)
-class _Attempts:
-    """What was tried so far for one change."""
-
-    sends: int = 0
-    waits: int = 0
-    waited_seconds: float = 0.0
-    maybe_carried_out: bool = False
-    unanswered: str = ""
-    """Why one attempt has no answer: it may be carried out late, so nobody can say that it was not."""
-
-    def note(self, sent: _Sent) -> None:
-        if sent.answer is _Answer.UNSENT:
-            return
-        self.sends += 1
-        self.maybe_carried_out = self.maybe_carried_out or sent.answer not in (_Answer.STALE, _Answer.REFUSED)
-        if sent.answer is _Answer.UNCLEAR:
-            self.unanswered = sent.reason
-
-    def wait_seconds(self, trouble: RateLimited | VendorUnavailable) -> float | None:
-        """How long to wait before ConnectWise is asked once more, or None when it is not."""
-        doubled_seconds: float = _FIRST_WAIT_SECONDS * 2.0**self.waits
-        wait = trouble.wait_seconds if isinstance(trouble, RateLimited) else doubled_seconds
-        if self.waits >= WAITS_MAXIMUM or self.waited_seconds + wait > WAIT_BUDGET_SECONDS:
-            return None
-        self.waits += 1
-        self.waited_seconds += wait
-        return wait
 
 
 class QuantityWriter:
@@ -151,11 +82,12 @@ class QuantityWriter:
         return twin_of(line, lines, siblings, today)
 
     def _write(self, reference: LineReference, state: LineState, wish: Wish) -> WriteResult:
-        line, attempts = state.line, _Attempts()
+        line, attempts = state.line, Attempts()
         while True:
-            sent = self._patch(reference, wish.target)
+            operation = {"op": "replace", "path": "quantity", "value": int(wish.target)}
+            sent = send_once(self._session, "PATCH", addition_path(reference), [operation])
             attempts.note(sent)
-            if sent.answer is _Answer.REFUSED:
+            if sent.answer is Answer.REFUSED:
                 return _refused(line, sent, attempts)
             if sent.trouble is not None:
                 wait_seconds = attempts.wait_seconds(sent.trouble)
@@ -178,47 +110,19 @@ class QuantityWriter:
             if attempts.sends >= SENDS_MAXIMUM:
                 return _give_up(line, sent, attempts)
 
-    def _patch(self, reference: LineReference, target: Decimal) -> _Sent:
-        """Send the quantity once. Raises VendorTrouble other than a wait or an outage when it surely was not sent."""
-        operation = {"op": "replace", "path": "quantity", "value": int(target)}
-        try:
-            reply = self._session.send("PATCH", addition_path(reference), json_body=[operation], retry=RetryRule.ONCE)
-        except WriteOutcomeUnknown as trouble:
-            return _Sent(_Answer.UNCLEAR if trouble.status is None else _Answer.FAILED, trouble.message)
-        except ReplyUnreadable as trouble:
-            return _Sent(_Answer.UNCLEAR, trouble.message)
-        except UnsafeAddress as trouble:
-            return _Sent(_Answer.REFUSED, trouble.message)
-        except (RateLimited, VendorUnavailable) as trouble:
-            return _Sent(_Answer.UNSENT, trouble.message, trouble)
-        return self._judged(reply)
 
-    def _judged(self, reply: HttpReply) -> _Sent:
-        if reply.succeeded:
-            return _Sent(_Answer.ACCEPTED, f"ConnectWise answered with status {reply.status}")
-        said = vendor_message(reply, secrets=self._session.secrets).sentence()
-        if reply.status in (409, 412):
-            return _Sent(_Answer.STALE, f"ConnectWise says the line is being edited: {said} (status {reply.status})")
-        meaning = {
-            401: "ConnectWise does not accept the credential",
-            403: f"the API member's security role lacks {AGREEMENTS_EDIT_PERMISSION}",
-            404: "the line or its agreement is gone",
-        }.get(reply.status, "ConnectWise refused the change")
-        return _Sent(_Answer.REFUSED, f"{meaning}: {said} (status {reply.status})")
-
-
-def _decide_after(line: Line, wish: Wish, sent: _Sent) -> WriteResult | None:
+def _decide_after(line: Line, wish: Wish, sent: Sent) -> WriteResult | None:
     """What the line read back says about the PATCH; None when it may be sent once more."""
     if line.quantity == wish.target:
-        if sent.answer in (_Answer.STALE, _Answer.UNSENT):
+        if sent.answer in (Answer.STALE, Answer.UNSENT):
             return result_of(WriteOutcome.ALREADY, "somebody else set this quantity meanwhile", line)
         return result_of(WriteOutcome.APPLIED, f"read back as {decimal_text(wish.target)}", line)
-    if sent.answer is _Answer.ACCEPTED:
+    if sent.answer is Answer.ACCEPTED:
         return result_of(WriteOutcome.REJECTED, _not_taken_over(line, wish), line)
     return None if wish.still_holds(line) else result_of(WriteOutcome.CONFLICT, wish.moved(line), line)
 
 
-def _refused(line: Line, sent: _Sent, attempts: _Attempts) -> WriteResult:
+def _refused(line: Line, sent: Sent, attempts: Attempts) -> WriteResult:
     """A refusal is final, unless an attempt before it may still be carried out."""
     if attempts.unanswered:
         reason = f"{sent.reason}; an earlier attempt was not answered and may still be carried out"
@@ -226,11 +130,11 @@ def _refused(line: Line, sent: _Sent, attempts: _Attempts) -> WriteResult:
     return result_of(WriteOutcome.REJECTED, sent.reason, line)
 
 
-def _give_up(line: Line, sent: _Sent, attempts: _Attempts) -> WriteResult:
+def _give_up(line: Line, sent: Sent, attempts: Attempts) -> WriteResult:
     """Every PATCH failed and the line still is what it was."""
     if attempts.unanswered:
         return result_of(WriteOutcome.UNKNOWN, f"{attempts.unanswered}; the line was still unchanged right after", line)
-    if sent.answer is _Answer.STALE:
+    if sent.answer is Answer.STALE:
         return result_of(WriteOutcome.CONFLICT, sent.reason, line)
     return result_of(WriteOutcome.REJECTED, f"{sent.reason}; the line is unchanged", line)
 
