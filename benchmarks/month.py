@@ -140,7 +140,7 @@ def _measured_month(urls: dict[str, str], *, paced: bool) -> dict[str, object]:
     from trueup.usecases.mapping import map_service
     from trueup.usecases.month import Systems, read_and_match, reconcile_run
     from trueup.usecases.monthly_run import begin_run
-    from trueup.usecases.opening import open_psa
+    from trueup.usecases.opening import connected, open_psa
 
     if not paced:
         vars(billing)["REQUESTS_PER_SECOND"] = 100_000
@@ -184,7 +184,15 @@ def _measured_month(urls: dict[str, str], *, paced: bool) -> dict[str, object]:
     psa = open_psa(integrations=state.integrations, vault=vault, connections=connections)
     for service, product in SERVICE_TO_PRODUCT.items():
         if any(entry.service_id == service for entry in state.services.all()):
-            map_service(service, product, actor="benchmark", services=state.services, psa=psa, clock=clock)
+            map_service(
+                service,
+                product,
+                actor="benchmark",
+                services=state.services,
+                psa=psa,
+                psa_integration=connected(Side.PSA, state.integrations),
+                clock=clock,
+            )
     mapped = time.monotonic()
     outcome = reconcile_run(run, systems, actor="benchmark", policy=bootstrap.reconciliation_policy())
     return {

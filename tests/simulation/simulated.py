@@ -27,7 +27,7 @@ from trueup.adapters.name_similarity import RapidNameSimilarity
 from trueup.adapters.pace import HttpLimits
 from trueup.domain.errors import TrueupError
 from trueup.domain.guards import GuardPolicy
-from trueup.domain.integrations import IntegrationName
+from trueup.domain.integrations import IntegrationName, Side
 from trueup.domain.mapping import MappingState
 from trueup.domain.plan import Plan
 from trueup.domain.uploads import Upload
@@ -36,7 +36,7 @@ from trueup.ports.vendor import VendorBilling
 from trueup.usecases import credential_validation, integrations, mapping, plans
 from trueup.usecases.month import Systems, read_and_match, reconcile_run
 from trueup.usecases.monthly_run import begin_run, end_run
-from trueup.usecases.opening import open_line_creation, open_psa
+from trueup.usecases.opening import connected, open_line_creation, open_psa
 from trueup.usecases.plan_apply import LEASE_SECONDS, Applied, apply_plan
 from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy
 
@@ -175,6 +175,7 @@ class SimulatedOffice:
                     actor=PERSON,
                     services=self.state.services,
                     psa=self.psa(),
+                    psa_integration=connected(Side.PSA, self.state.integrations),
                     clock=self.clock,
                 )
 

@@ -19,6 +19,7 @@ from tests.fakes.state import FakeState, fake_state
 from tests.fakes.vault import FakeVault
 from tests.fakes.vendor import FakeVendor
 from trueup.adapters.name_similarity import RapidNameSimilarity
+from trueup.api.spreadsheets import mapping_sheets
 from trueup.domain.billing import (
     Agreement,
     AgreementId,
@@ -40,7 +41,9 @@ from trueup.usecases import credential_validation, integrations, mapping, plans
 from trueup.usecases.auto_matching import auto_match
 from trueup.usecases.month import ReadSide, Systems, read_and_match, reconcile_run
 from trueup.usecases.monthly_run import begin_run, end_run
+from trueup.usecases.opening import connected
 from trueup.usecases.plan_apply import Applied, apply_plan
+from trueup.usecases.psa_switch import Connected, connect_system
 from trueup.usecases.psa_sync import sync_psa
 from trueup.usecases.reading import ReadOrder, ReadResult
 from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy
@@ -57,6 +60,20 @@ CONNECTWISE_FIELDS = {
     "public_key": "fakePublicKey0001",
     "private_key": SECRET,
     "client_id": "00000000-0000-4000-8000-00000000fake",
+}
+
+FIELDS: Mapping[IntegrationName, Mapping[str, str]] = {
+    IntegrationName.MIMECAST: MIMECAST_FIELDS,
+    IntegrationName.CONNECTWISE: CONNECTWISE_FIELDS,
+    IntegrationName.AUTOTASK: {
+        "user_name": "apiuser0001@acmemsp.example",
+        "secret": SECRET,
+        "integration_code": "FAKEINTEGRATIONCODE",
+    },
+    IntegrationName.HALOPSA: {"client_id": "fake-halo-client-0001", "client_secret": SECRET},
+    IntegrationName.SYNCRO: {"api_key": SECRET},
+    IntegrationName.VENDOR_FILES: {},
+    IntegrationName.PSA_FILES: {},
 }
 
 
@@ -125,17 +142,36 @@ class Office:
 
     # What people do.
 
-    def connect(self, name: IntegrationName, **fields: str) -> Integration:
+    def connect(self, name: IntegrationName, *, switch: bool = False, **fields: str) -> Integration:
         """Connect with the good credential, but for what is given."""
-        base: Mapping[str, str] = MIMECAST_FIELDS if name.side is Side.VENDOR else CONNECTWISE_FIELDS
         return credential_validation.connect(
             name,
             address=VENDOR_HOST if name.side is Side.VENDOR else PSA_HOST,
-            fields={**base, **fields},
+            fields={**FIELDS[name], **fields},
             actor=PERSON,
             integrations=self.state.integrations,
             vault=self.vault,
             connections=self.connections,
+            clock=self.clock,
+            switch=switch,
+        )
+
+    def change_psa(self, name: IntegrationName, *, switch: bool = True, **fields: str) -> Connected:
+        """Connect another PSA in place of the connected one, as the command line and the API do it."""
+        return connect_system(
+            name,
+            address=PSA_HOST,
+            fields={**FIELDS[name], **fields},
+            switch=switch,
+            sheets=mapping_sheets,
+            actor=PERSON,
+            integrations=self.state.integrations,
+            vault=self.vault,
+            connections=self.connections,
+            snapshots=self.state.snapshots,
+            accounts=self.state.accounts,
+            services=self.state.services,
+            uploads=self.state.uploads,
             clock=self.clock,
         )
 
@@ -173,7 +209,13 @@ class Office:
 
     def map_service(self, service_id: str = "plan", product: str = "MIME-EMAIL") -> None:
         mapping.map_service(
-            service_id, product, actor=PERSON, services=self.state.services, psa=self.psa, clock=self.clock
+            service_id,
+            product,
+            actor=PERSON,
+            services=self.state.services,
+            psa=self.psa,
+            psa_integration=connected(Side.PSA, self.state.integrations),
+            clock=self.clock,
         )
 
     def finish(self) -> tuple[Integration, ...]:
@@ -202,7 +244,7 @@ class Office:
         return self._sync(partial(sync_vendor, uploads=self.state.uploads), run_id, more)
 
     def read_psa(self, run_id: str = "2026-09-001", **more: object) -> ReadResult:
-        return self._sync(sync_psa, run_id, more)
+        return self._sync(partial(sync_psa, accounts=self.state.accounts, services=self.state.services), run_id, more)
 
     def _sync(self, sync: object, run_id: str, more: Mapping[str, object]) -> ReadResult:
         assert callable(sync)
@@ -224,6 +266,7 @@ class Office:
             snapshots=self.state.snapshots,
             accounts=self.state.accounts,
             services=self.state.services,
+            integrations=self.state.integrations,
             similarity=RapidNameSimilarity(),
             clock=self.clock,
         )
@@ -240,6 +283,10 @@ class Office:
         self.clock.advance(60)
         run = self.begin()
         read_and_match(run, self.systems, actor=PERSON)
+        return reconcile_run(run, self.systems, actor=PERSON, policy=self.policy)
+
+    def reconcile(self, run: Run) -> Outcome:
+        """Compare and propose on what that run has read."""
         return reconcile_run(run, self.systems, actor=PERSON, policy=self.policy)
 
     def set_up(self) -> None:
@@ -280,7 +327,7 @@ class Office:
             owner=owner,
             period_now=period_now,
             psa=self.psa,
-            psa_system=self.state.integrations.get(IntegrationName.CONNECTWISE).system,
+            psa_system=connected(Side.PSA, self.state.integrations).system,
             open_line_creation=lambda: self.psa,
             accounts=self.state.accounts,
             plans=self.state.plans,

@@ -511,7 +511,7 @@ def test_plans_of_two_months_are_not_applied_at_the_same_time(month: Office, pla
 
 def test_a_plan_for_one_psa_is_never_written_into_another(month: Office, plan: Plan) -> None:
     """A sandbox is often a copy: the lines there have the ids, quantities and versions of the real ones."""
-    month.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox")
+    month.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox", switch=True)
     with pytest.raises(PlanNotReady, match="acmemsp_sandbox is connected now"):
         month.apply(plan)
     assert month.psa.calls["set_quantity"] == 0

@@ -91,7 +91,7 @@ def read_and_match(
     try:
         with ThreadPoolExecutor(max_workers=2, thread_name_prefix="sync") as pool:
             vendor = pool.submit(side, partial(sync_vendor, uploads=systems.state.uploads))
-            psa = pool.submit(side, sync_psa)
+            psa = pool.submit(side, partial(sync_psa, accounts=systems.state.accounts, services=systems.state.services))
             snapshots = (vendor.result(), psa.result())
         note_step(run.id, Step.MATCH, runs=systems.state.runs, clock=systems.clock)
         matching = auto_match(
@@ -99,6 +99,7 @@ def read_and_match(
             snapshots=systems.state.snapshots,
             accounts=systems.state.accounts,
             services=systems.state.services,
+            integrations=systems.state.integrations,
             similarity=systems.similarity,
             clock=systems.clock,
         )

@@ -13,6 +13,7 @@ from trueup.domain.errors import NotFound, ReadIncomplete, RunReplaced
 from trueup.domain.facts import psa_facts, vendor_facts
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import IntegrationName, Side
+from trueup.domain.mapping import in_system
 from trueup.domain.periods import local_day
 from trueup.domain.plan import Plan, PlanState
 from trueup.domain.plan_building import PlanTerms, build_plan
@@ -74,8 +75,9 @@ def reconcile_period(
         vendor=vendor_facts(snapshots.vendor_pages(vendor_read)),
         psa=psa_facts(snapshots.psa_pages(psa_read)),
         psa_read_at=psa_read.completed_at,
-        accounts=tuple(accounts.all()),
-        services=services.all(),
+        # What is mapped in another PSA than the one that was read is open here: its ids mean other clients.
+        accounts=in_system(accounts.all(), psa_read.system),
+        services=in_system(services.all(), psa_read.system),
         currency=policy.currency,
         allocations=tuple(one for one in allocations.all() if one.psa_system in ("", psa_read.system)),
     )
