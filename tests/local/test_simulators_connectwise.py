@@ -266,11 +266,12 @@ def test_a_new_addition_is_created_with_a_location(psa: ConnectWiseSimulator, se
 
 
 def test_the_audit_trail_tells_who_changed_a_quantity(psa: ConnectWiseSimulator, session: requests.Session) -> None:
-    line_id = email_line(psa, "fractional")
+    line_id = email_line(psa, "small_increase")
+    psa.world.edit_addition(line_id, quantity=1.5)
     agreement_id = psa.world.additions[line_id].agreement_id
     session.patch(line_url(psa, line_id), json=[QUANTITY], timeout=5)
     url = f"{base(psa)}/system/audittrail"
-    (row,) = session.get(url, params={"type": "Agreement", "id": str(agreement_id)}, timeout=5).json()
+    _by_hand, row = session.get(url, params={"type": "Agreement", "id": str(agreement_id)}, timeout=5).json()
     assert row["text"] == "Addition MIME-EMAIL-S1 quantity changed from 1.5 to 47"
     assert (row["enteredBy"], row["auditSource"]) == ("ApiMimecast", "API")
     assert session.get(url, timeout=5).status_code == 400
