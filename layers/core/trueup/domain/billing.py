@@ -54,6 +54,15 @@ class Agreement:
     next_invoice_on: date | None = None
     currency: str | None = None
 
+    def state_on(self, day: date) -> AgreementState:
+        """The state on that day: its dates count too, whatever its flag still says."""
+        if self.state is AgreementState.ACTIVE:
+            if self.ends_on is not None and self.ends_on < day:
+                return AgreementState.EXPIRED
+            if self.starts_on is not None and self.starts_on > day:
+                return AgreementState.INACTIVE
+        return self.state
+
 
 @dataclass(frozen=True, slots=True)
 class QuantityStep:

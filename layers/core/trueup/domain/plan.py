@@ -45,6 +45,7 @@ class Change:
     ``next_invoice`` is what the line will say on its next invoice. ``siblings`` are the other lines that a person
     divided the seats among. ``undoes`` is the plan and change, ``PLAN/CHANGE``, that this one takes back. ``evidence``
     is the hash of what the target was derived from.
+    ``service_ids`` are the vendor's services that were counted, ``added_by`` who asked for a line to be made.
     """
 
     id: str
@@ -72,6 +73,8 @@ class Change:
     next_invoice: NextInvoiceLine | None = None
     siblings: tuple[LineId, ...] = ()
     undoes: str = ""
+    service_ids: tuple[str, ...] = ()
+    added_by: str = ""
 
     @property
     def is_held(self) -> bool:
@@ -112,6 +115,8 @@ class Change:
             content["siblings"] = list(self.siblings)
         if self.undoes:
             content["undoes"] = self.undoes
+        if self.added_by:
+            content["added_by"] = self.added_by
         return content
 
 
@@ -176,6 +181,13 @@ class Plan:
     def canonical(self) -> bytes:
         """The bytes that the checksum is over."""
         return canonical_bytes(self.content())
+
+    @property
+    def hands(self) -> frozenset[str]:
+        """Who had a hand in it before it is approved: who prepared it, released a change of it or added a line."""
+        found = {self.prepared_by, *(change.added_by for change in self.changes)}
+        found |= {change.release.by for change in self.changes if change.release is not None}
+        return frozenset(found - {""})
 
     @property
     def ready(self) -> tuple[Change, ...]:

@@ -318,6 +318,7 @@ def _row(
         line=line,
         agreement=agreement,
         shares=_shares(verdict, agreement_count, billing),
+        choices=view.active_agreements(psa_id) if verdict is Verdict.NEW_REVENUE else (),
     )
 
 
