@@ -1,0 +1,100 @@
+"""Searches the items by what a person types.
+
+How HaloPSA matches its ``search`` is not documented, so the hits are compared here once more. An item does not say
+whether it is active: the list is asked for the active ones and for the others, so each answer says which they are.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from trueup.adapters.halopsa.replies import ITEMS_PERMISSION
+from trueup.adapters.halopsa.session import HaloSession
+from trueup.adapters.halopsa.wire import ItemWire, list_under, parse
+from trueup.domain.billing import Product
+from trueup.domain.errors import InputInvalid, ReplyUnreadable, ResourceAbsent
+
+ITEMS_PATH: Final = "/Item"
+TEXT_CHARACTERS_MAXIMUM: Final = 200
+_PAGE_SIZE_MAXIMUM = 100
+_INTERNAL_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+def search_items(session: HaloSession, text: str, limit: int) -> tuple[Product, ...]:
+    """Products whose code or name contains the text or whose id it is: exact hits first, inactive ones last.
+
+    Raises InputInvalid for a text that is empty or too long.
+    """
+    wanted = text.strip()
+    if not wanted or len(wanted) > TEXT_CHARACTERS_MAXIMUM or limit < 1:
+        raise InputInvalid(
+            f"a product search needs one to {TEXT_CHARACTERS_MAXIMUM} characters, and a limit",
+            field="search",
+            remedy="Type a part of the item's name.",
+        )
+    found = [*_query(session, wanted, limit, inactive=False), *_query(session, wanted, limit, inactive=True)]
+    if _INTERNAL_ID.fullmatch(wanted):
+        found += _by_id(session, wanted)
+    unique: dict[str, Product] = {}
+    for product in found:
+        if _matches(product, wanted):
+            unique.setdefault(product.id, product)
+    return tuple(sorted(unique.values(), key=lambda product: _rank(product, wanted))[:limit])
+
+
+def read_item(session: HaloSession, item_id: str) -> ItemWire:
+    """One item by its id. Raises ResourceAbsent when there is none."""
+    reply = session.read(
+        f"{ITEMS_PATH}/{item_id}",
+        query=(("includedetails", "true"),),
+        doing=f"reading item {item_id}",
+        permission=ITEMS_PERMISSION,
+    )
+    item = parse(ItemWire, reply.json(), source="reading an item")
+    if str(item.id) != item_id:
+        raise ReplyUnreadable(f"HaloPSA answered with item {item.id} when asked for {item_id}", integration="halopsa")
+    return item
+
+
+def _query(session: HaloSession, wanted: str, limit: int, *, inactive: bool) -> list[Product]:
+    # More rows than asked for: those that match only in part are dropped here and must not push out a true hit.
+    reply = session.read(
+        ITEMS_PATH,
+        query=(
+            ("search", wanted),
+            ("includeactive", "false" if inactive else "true"),
+            ("includeinactive", "true" if inactive else "false"),
+            ("pageinate", "true"),
+            ("page_size", str(max(50, min(_PAGE_SIZE_MAXIMUM, limit * 4)))),
+            ("page_no", "1"),
+        ),
+        doing="searching items",
+        permission=ITEMS_PERMISSION,
+    )
+    rows = list_under(reply.json(), "items", source="searching items")
+    return [parse(ItemWire, row, source="searching items").product(inactive=inactive) for row in rows]
+
+
+def _by_id(session: HaloSession, wanted: str) -> list[Product]:
+    try:
+        return [read_item(session, wanted).product(inactive=False)]
+    except ResourceAbsent:
+        return []
+
+
+def _matches(product: Product, wanted: str) -> bool:
+    folded = wanted.casefold()
+    return product.id == wanted or folded in product.code.casefold() or folded in product.name.casefold()
+
+
+def _rank(product: Product, wanted: str) -> tuple[bool, bool, bool, bool, str, str]:
+    folded = wanted.casefold()
+    return (
+        product.code != wanted,
+        product.code.casefold() != folded,
+        product.id != wanted,
+        product.inactive,
+        product.code.casefold(),
+        product.id,
+    )
