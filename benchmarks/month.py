@@ -134,7 +134,7 @@ def _measured_month(urls: dict[str, str], *, paced: bool) -> dict[str, object]:
     from local.simulators.demo_world import SERVICE_TO_PRODUCT
     from trueup import bootstrap
     from trueup.adapters.connectwise import billing
-    from trueup.domain.integrations import IntegrationName
+    from trueup.domain.integrations import IntegrationName, Side
     from trueup.settings import settings
     from trueup.usecases.credential_validation import connect
     from trueup.usecases.mapping import map_service
