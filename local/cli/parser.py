@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn
 
+from local.cli.parser_machines import add_machines
 from trueup.domain.errors import InputInvalid
 
 Access = Literal["none", "read", "write"]
@@ -111,6 +112,7 @@ def build() -> Parser:
     _add_month(commands)
     _add_plans(commands)
     _add_records(commands)
+    add_machines(commands)
     _add_machine(commands)
     return parser
 

@@ -15,7 +15,7 @@ from trueup.domain.callbacks import CallbackSecrets
 from trueup.domain.errors import InputInvalid
 from trueup.domain.integrations import Integration, IntegrationName
 from trueup.domain.uploads import Upload
-from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
+from trueup.ports.callbacks import CallbackQueue, CallbackRegistration, CallbackVerification
 from trueup.ports.clock import Clock
 from trueup.ports.connections import Connections
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
@@ -91,6 +91,18 @@ def workflow() -> Workflow:
     return LambdaWorkflow(boto3.client("lambda"), function=settings().monthly_run_function)
 
 
+@cache
+def callback_queue() -> CallbackQueue:
+    import boto3
+    from botocore.config import Config
+
+    from trueup.adapters.sqs_callback_queue import SqsCallbackQueue
+
+    # The PSA waits for the answer: it is better told to send the message again than kept waiting.
+    brief = Config(retries={"total_max_attempts": 2}, connect_timeout=1, read_timeout=3)
+    return SqsCallbackQueue(boto3.client("sqs", config=brief), queue_url=settings().callback_queue_url)
+
+
 def reconciliation_policy() -> ReconciliationPolicy:
     chosen = settings()
     return ReconciliationPolicy(chosen.tenant, chosen.time_zone, chosen.currency, chosen.guards)
@@ -98,7 +110,7 @@ def reconciliation_policy() -> ReconciliationPolicy:
 
 def reset() -> None:
     """Forget everything that was built, so that the next call reads the environment afresh. For tests and local use."""
-    for built in (clock, state, vault, similarity, connections, workflow, settings):
+    for built in (clock, state, vault, similarity, connections, workflow, callback_queue, settings):
         built.cache_clear()
 
 

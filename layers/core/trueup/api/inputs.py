@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt, model_validator
+
+from trueup.domain.api_keys import KeyScope
 
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
@@ -75,6 +77,20 @@ class RunBody(Body):
     """``accept_drop``: believe a list that is much shorter than last time. False when left out, and so is the body."""
 
     accept_drop: StrictBool = False
+
+
+class ApiKeyBody(Body):
+    """A key for a machine: what uses it, what it may do, and how often."""
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    scopes: Annotated[list[KeyScope], Field(min_length=1, max_length=len(KeyScope))]
+    calls_a_minute: StrictInt = 60
+
+
+class CallbacksBody(Body):
+    """Where the PSA is to call; the address of this API when left out."""
+
+    url: Annotated[str, Field(min_length=1, max_length=300)] | None = None
 
 
 class RunReference(Body):

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from trueup.api import integration_routes, mapping_routes, plan_routes, run_routes
+from trueup.api import integration_routes, machine_routes, mapping_routes, plan_routes, psa_routes, run_routes
 from trueup.api.access import Role
 from trueup.api.replies import BODY_BYTES_MAXIMUM, allowed, plain_problem, problem_reply
 from trueup.domain.errors import TrueupError
@@ -27,7 +27,7 @@ SECURITY_HEADERS = {
 def build_portal(logger: Logger) -> APIGatewayHttpResolver:
     """The resolver with every route."""
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (integration_routes, mapping_routes, run_routes, plan_routes):
+    for routes in (integration_routes, mapping_routes, run_routes, plan_routes, machine_routes, psa_routes):
         app.include_router(routes.router)
     _add_service_routes(app)
     _add_error_shape(app, logger)
