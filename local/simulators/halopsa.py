@@ -4,8 +4,10 @@ Serves authinfo, token, agent, clients, recurring invoices with their lines, ite
 the vendor's behavior is a guess the code says so.
 """
 
+import base64
 import secrets
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -16,7 +18,7 @@ from local.simulators.credentials import HALOPSA_CLIENT_ID, HALOPSA_CLIENT_SECRE
 from local.simulators.faults import Fault
 from local.simulators.halopsa_records import halo_time, memory
 from local.simulators.halopsa_writing import note_change
-from local.simulators.messages import Reply, Request, json_reply
+from local.simulators.messages import Reply, Request, json_reply, to_json, wire_time
 from local.simulators.server import Simulator
 from local.simulators.world import World, WriteRecord
 
@@ -207,6 +209,27 @@ class HaloPsaSimulator(Simulator):
                     kept["lastcreated"] = halo_time(now)
                     kept["nextcreationdate"] = halo_time(now + timedelta(days=_DAYS_OF_A_PERIOD))
                     self.world.edit_agreement(agreement.id, "InvoiceRun")
+
+    def webhook_messages(self, event: str, object_id: int) -> list[tuple[str, dict[str, str], bytes]]:
+        """What is sent to each active webhook for an event: address, headers, body. How keys are spelled is a guess."""
+        with self.world.lock:
+            webhooks = [one for one in memory(self.world)["webhooks"] if one.get("active", True)]
+        messages = []
+        for webhook in webhooks:
+            pair = f"{webhook.get('basic_username', '')}:{webhook.get('basic_password', '')}"
+            message = {
+                "id": str(uuid.uuid4()),
+                "notification_id": 12,
+                "event": event,
+                "webhook_id": webhook["id"],
+                "object_id": object_id,
+                "timestamp": wire_time(self.world.clock()),
+            }
+            headers = {"content-type": "application/json"}
+            if webhook.get("authentication_type") == 1:
+                headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+            messages.append((str(webhook["url"]), headers, to_json(message)))
+        return messages
 
     # Lists.
 

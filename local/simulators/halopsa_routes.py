@@ -141,9 +141,13 @@ def _post_webhooks(simulator: "HaloPsaSimulator", request: Request, record: Writ
     world, document = simulator.world, _json(request.body)
     if not isinstance(document, list) or len(document) != 1 or not isinstance(document[0], dict):
         return simulator.error_reply(400, message="One webhook is expected in an array.")
+    webhooks = memory(world)["webhooks"]
+    known = next((one for one in webhooks if one["id"] == document[0].get("id")), None)
+    if known is not None:
+        world.commit(record, None, lambda: known.update(document[0]))
+        return json_reply(201, [_shown(known)])
     if not document[0].get("name") or not document[0].get("url"):
         return simulator.error_reply(400, message="A webhook needs a name and a url.")
-    webhooks = memory(world)["webhooks"]
     webhook = {**document[0], "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"webhook {len(webhooks)} {world.clock()}"))}
     world.commit(record, None, lambda: webhooks.append(webhook))
     return json_reply(201, [_shown(webhook)])
