@@ -105,6 +105,11 @@ class SimulatedSubject[Adapter: Closable]:
     def refuse_next_creation(self) -> None:
         self._fault("status", self.creation, status=self.refusal_status)
 
+    def lose_next_write_of_dated_change(self, *, committed: bool) -> None:
+        """A dated change that is two steps begins by making a line."""
+        route = self.write if self.second_step is None else self.creation
+        self._fault("drop_after_commit" if committed else "drop_before_commit", route)
+
     def lose_second_step(self, *, committed: bool) -> None:
         if self.second_step is None:
             raise AssertionError("a dated change is one step here")

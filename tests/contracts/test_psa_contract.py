@@ -51,7 +51,7 @@ from trueup.domain.errors import (
 
 type Opened = Callable[[Scene], Subject]
 
-NAMES = ("fake", "connectwise", "autotask", "halopsa", "syncro")
+NAMES = ("fake", "fake_by_day", "connectwise", "autotask", "halopsa", "syncro")
 KINDS = {name: find_kind(name) for name in NAMES}
 EMAIL = a_product(560, "MIME-EMAIL-S1")
 AWARENESS = a_product(561, "MIME-AWARE", "Mimecast Awareness Training")

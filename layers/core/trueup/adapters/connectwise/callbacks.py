@@ -18,8 +18,9 @@ from trueup.adapters.connectwise.paging import Listing, read_whole_list
 from trueup.adapters.connectwise.reading import record_id
 from trueup.adapters.connectwise.replies import raise_refusal
 from trueup.adapters.connectwise.session import ConnectWiseSession
-from trueup.adapters.connectwise.wire import INTEGRATION, OptionalText, RecordWire
+from trueup.adapters.connectwise.wire import INTEGRATION, RecordWire
 from trueup.adapters.http import HttpClient, HttpLimits, HttpReply, RetryRule
+from trueup.adapters.wire_values import OptionalText
 from trueup.domain.callbacks import CallbackSecrets, RegisteredCallback
 from trueup.domain.errors import InputInvalid, NotFound, ResourceAbsent, WriteOutcomeUnknown
 from trueup.domain.integrations import Integration

@@ -13,8 +13,9 @@ from typing import Final
 from trueup.adapters.connectwise.paging import PAGE_SIZE_MAXIMUM
 from trueup.adapters.connectwise.replies import CATALOG_PERMISSION
 from trueup.adapters.connectwise.session import ConnectWiseSession
-from trueup.adapters.connectwise.wire import CATALOG_FIELDS, CatalogItemWire, parse_list
-from trueup.domain.billing import Product
+from trueup.adapters.connectwise.wire import CATALOG_FIELDS, INTEGRATION, CatalogItemWire, parse, parse_list
+from trueup.domain.billing import Product, ProductId
+from trueup.domain.errors import ReplyUnreadable
 from trueup.domain.product_search import found_products, searched_text
 
 CATALOG_PATH: Final = "/procurement/catalog"
@@ -43,6 +44,22 @@ def search_catalog(session: ConnectWiseSession, text: str, limit: int) -> tuple[
     if len(found) >= _FEWEST_ROWS_OF_A_CAPPED_PAGE and literal == wanted:
         found += _query(session, f'identifier="{literal}"', page_size)
     return found_products(found, wanted, limit=limit)
+
+
+def read_catalog_item(session: ConnectWiseSession, product_id: ProductId) -> Product:
+    """One product as it is now. Raises ResourceAbsent when it is gone."""
+    reply = session.read(
+        f"{CATALOG_PATH}/{product_id}",
+        query=[("fields", CATALOG_FIELDS)],
+        doing=f"reading product {product_id}",
+        permission=CATALOG_PERMISSION,
+    )
+    product = parse(CatalogItemWire, reply.json(), source="reading a product").product()
+    if product.id != product_id:
+        raise ReplyUnreadable(
+            f"ConnectWise answered with product {product.id} when asked for {product_id}", integration=INTEGRATION
+        )
+    return product
 
 
 def _query(session: ConnectWiseSession, conditions: str, page_size: int) -> list[Product]:

@@ -51,7 +51,7 @@ _CURSOR = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One list to be read: its path, how its records look, and the security row it needs.
+    """One list to be read: its path, how its records look, and the security row it needs. ``conditions`` cut it down.
 
     ``is_one_of_many`` tells of a short list that is read for each of many parents: its end is not asked for with a call
     of its own when the page is clearly the last.
@@ -63,6 +63,7 @@ class Listing:
     doing: str
     permission: str
     is_one_of_many: bool = False
+    conditions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,8 @@ def read_list_page[Record: RecordWire](
 ) -> tuple[list[Record], NextLink | None]:
     """One page of a list and where the next one is. Raises SchemaUnknown, ReadIncomplete, and as session.read does."""
     query = [("fields", listing.fields), ("pageSize", str(listing.page_size))]
+    if listing.conditions:
+        query.append(("conditions", listing.conditions))
     headers = _FORWARD_ONLY
     if page_id.startswith(_NUMBERED):
         headers = {}
