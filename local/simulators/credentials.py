@@ -42,3 +42,14 @@ def autotask_headers() -> dict[str, str]:
         "UserName": AUTOTASK_USER_NAME,
         "Secret": AUTOTASK_SECRET,
     }
+
+
+SYNCRO_API_KEY = "sim-syncro-api-key-not-real"
+
+# What /me tells of its own accord. A test that looks for it in reports and errors proves that it goes nowhere.
+SYNCRO_USER_TOKEN_CANARY = "sim-syncro-user-token-canary-9e2f"
+
+
+def syncro_headers() -> dict[str, str]:
+    """The headers of a call that the simulated Syncro lets in."""
+    return {"Authorization": f"Bearer {SYNCRO_API_KEY}"}
