@@ -142,6 +142,11 @@ class ChangeResult:
     quantity_seen: Decimal | None = None
     line_id: LineId | None = None
 
+    @property
+    def is_final(self) -> bool:
+        """Unknown is no end: a later look may settle it."""
+        return self.outcome is not WriteOutcome.UNKNOWN
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -235,6 +240,12 @@ class Plan:
         self._require(PlanState.PROPOSED, "only a plan that is not approved yet can be changed")
         if any(item.id == change.id for item in self.changes):
             raise Conflict(f"plan {self.id} has change {change.id} already", remedy="It will be applied with the plan.")
+        for item in self.changes:
+            if item.kind is change.kind is ChangeKind.CREATE_LINE and item.row_id == change.row_id:
+                raise Conflict(
+                    f"plan {self.id} makes a line for this row by change {item.id} already",
+                    remedy=f"To choose another agreement, drop it first: trueup plan drop-line {self.id} {item.id}.",
+                )
         return replace(self, changes=tuple(sorted((*self.changes, change), key=lambda item: item.id)))
 
     def without_change(self, change_id: str) -> Plan:

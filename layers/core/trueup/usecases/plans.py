@@ -44,16 +44,16 @@ def approve_plan(
     """Approve exactly what that checksum is of. Approving again with the same checksum changes nothing.
 
     Raises ChecksumMismatch, PlanNotReady, and NotAllowed when the tenant wants a second person and the actor prepared
-    the plan or released one of its changes.
+    the plan, released one of its changes or added a line to it.
     """
     plan = plans.get(plan_id)
     if plan.approved_checksum and plan.approved_checksum == checksum == plan.checksum:
         plan.require_approved(checksum)
         return plan
-    hands = {plan.prepared_by, *(change.release.by for change in plan.changes if change.release is not None)}
-    if two_person_approval and actor in hands:
+    if two_person_approval and actor in plan.hands:
         raise NotAllowed(
-            f"{actor} prepared plan {plan_id} or released a change of it", remedy="Have another person approve it."
+            f"{actor} prepared plan {plan_id}, released a change of it or added a line to it",
+            remedy="Have another person approve it.",
         )
     now = clock.now()
     require_fresh(plan, now)
