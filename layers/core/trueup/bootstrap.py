@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from trueup.domain.callbacks import CallbackSecrets
 from trueup.domain.errors import InputInvalid
-from trueup.domain.integrations import Integration, IntegrationName
+from trueup.domain.integrations import DEFAULT_ADDRESS, Integration, IntegrationName
 from trueup.domain.uploads import Upload
 from trueup.ports.callbacks import CallbackQueue, CallbackRegistration, CallbackVerification
 from trueup.ports.clock import Clock
 from trueup.ports.connections import Connections
+from trueup.ports.exported_files import ExportedFiles
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.similarity import NameSimilarity
 from trueup.ports.state_bundle import State
@@ -83,6 +84,13 @@ def connections() -> Connections:
 
 
 @cache
+def exported_files() -> ExportedFiles:
+    from trueup.adapters.files.exported import ExportedTables
+
+    return ExportedTables(settings().currency)
+
+
+@cache
 def workflow() -> Workflow:
     import boto3
 
@@ -110,7 +118,7 @@ def reconciliation_policy() -> ReconciliationPolicy:
 
 def reset() -> None:
     """Forget everything that was built, so that the next call reads the environment afresh. For tests and local use."""
-    for built in (clock, state, vault, similarity, connections, workflow, callback_queue, settings):
+    for built in (clock, state, vault, similarity, connections, exported_files, workflow, callback_queue, settings):
         built.cache_clear()
 
 
@@ -122,11 +130,17 @@ class _Connections:
         self._clock = time
 
     def address(self, name: IntegrationName, text: str) -> str:
+        if name in {IntegrationName.VENDOR_FILES, IntegrationName.PSA_FILES}:
+            return DEFAULT_ADDRESS[name]
         return self._parsed(name, text).url
 
     def vendor(
         self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: Upload | None = None
     ) -> VendorBilling:
+        if name is IntegrationName.VENDOR_FILES:
+            from trueup.adapters.files.vendor import open_vendor_files
+
+            return open_vendor_files(state().uploads, clock=self._clock, home_currency=self._settings.currency)
         from trueup.adapters.mimecast.adapter import open_mimecast
 
         return open_mimecast(
@@ -160,6 +174,10 @@ class _Connections:
                 from trueup.adapters.syncro.billing import open_syncro
 
                 return open_syncro(address, fields, clock=self._clock, allow_loopback=self._settings.allow_loopback)
+            case IntegrationName.PSA_FILES:
+                from trueup.adapters.files.psa import open_psa_files
+
+                return open_psa_files(state().uploads, clock=self._clock, home_currency=self._settings.currency)
         raise _not_for(name, "is no PSA")
 
     def line_creation(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaLineCreation:

@@ -128,8 +128,9 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class PsaPage:
-    """One page of a complete read of the PSA; ``accounts_total`` and ``agreements_total`` are what it says there
-    are.
+    """One page of a complete read of the PSA; ``accounts_total`` and ``agreements_total`` are what it says there are.
+
+    ``accounts_as_of`` is set where all of it is older than this read: when the file was given that it comes from.
     """
 
     accounts: tuple[PsaAccount, ...]
@@ -138,6 +139,7 @@ class PsaPage:
     next_cursor: str | None
     accounts_total: int | None = None
     agreements_total: int | None = None
+    accounts_as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
