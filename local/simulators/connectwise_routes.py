@@ -221,6 +221,9 @@ def _post_addition(simulator: "ConnectWiseSimulator", request: Request, record: 
             problem = _read_operation({"op": "add", "path": name, "value": body[name]}, changes)
             if problem is not None:
                 return _invalid(problem.field, problem.message)
+    clamp = request.fault("clamped_quantity")
+    if clamp and "quantity" in changes:
+        changes["quantity"] = min(changes["quantity"], float(clamp.option("maximum", 1)))
     line = PsaAddition(
         id=max(world.additions, default=88_430) + 1,
         agreement_id=parent,
