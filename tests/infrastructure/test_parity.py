@@ -77,6 +77,13 @@ TABLE: dict[str, Over | OnlyHere] = {
     "history": Over(("GET /v1/history",), {"--limit": "limit"}),
     "verify": Over(("GET /v1/history/verification",)),
     "export": Over(("GET /v1/exports/{name}",), {"--period": "period"}),
+    "keys create": Over(("POST /v1/api-keys",), {
+        "--name": "name", "--scope": "scopes", "--calls-a-minute": "calls_a_minute"}),
+    "keys list": Over(("GET /v1/api-keys",)),
+    "keys revoke": Over(("DELETE /v1/api-keys/{key_id}",)),
+    "callbacks register": Over(("POST /v1/callbacks",), {"--url": "url"}),
+    "callbacks list": Over(("GET /v1/callbacks",)),
+    "callbacks remove": Over(("DELETE /v1/callbacks/{callback_id}",)),
     "demo": OnlyHere("it plays on simulators of its own"),
     "serve": OnlyHere("it is what answers the API on one machine"),
     "simulators": OnlyHere("they stand in for the vendors"),
@@ -91,6 +98,10 @@ ONLY_OVER_THE_API = {
     "POST /v1/account-mappings": "map import takes many decisions from a file",
     "GET /v1/runs": "the command waits for its run; a screen lists them",
     "POST /v1/plans": "the command runs again, which proposes again",
+    "POST /v1/psa/runs": "trueup run, for machines with a key",
+    "GET /v1/psa/clients/{psa_account_id}": "trueup run --all shows every client; a machine asks for one",
+    "GET /v1/psa/plan": "trueup plan show, for machines with a key",
+    "POST /v1/psa/plan/approve": "trueup plan approve, for machines with a key",
 }
 """Routes that no command needs, with the reason."""
 

@@ -242,7 +242,7 @@ def test_a_body_that_is_no_text_is_sent_in_base64() -> None:
 
 def test_greedy_and_any_routes_come_last() -> None:
     portal = next(item for item in local_deployment().functions() if item.capability == "portal")
-    routes = (Route("ANY", "/{proxy+}", is_public=False), Route("GET", "/a/{id}", False), Route("GET", "/a/b", False))
+    routes = (Route("ANY", "/{proxy+}"), Route("GET", "/a/{id}"), Route("GET", "/a/b"))
     table = RouteTable([replace(portal, routes=routes)])
     found = [table.match(*pair) for pair in (("GET", "/a/b"), ("GET", "/a/c"), ("POST", "/a/b/c"))]
     assert [route.key for route in found if route] == ["GET /a/b", "GET /a/{id}", "ANY /{proxy+}"]
