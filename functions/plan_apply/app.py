@@ -52,6 +52,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
                 connections=bootstrap.connections(),
             ),
             accounts=state.accounts,
+            services=state.services,
+            snapshots=state.snapshots,
             plans=state.plans,
             plan_index=state.plan_index,
             leases=state.leases,

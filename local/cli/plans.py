@@ -136,6 +136,8 @@ def apply(workplace: Workplace, arguments: Namespace) -> int:
                 psa_system=connected(Side.PSA, state.integrations).system,
                 open_line_creation=workplace.line_creation,
                 accounts=state.accounts,
+                services=state.services,
+                snapshots=state.snapshots,
                 plans=state.plans,
                 plan_index=state.plan_index,
                 leases=state.leases,

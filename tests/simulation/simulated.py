@@ -234,6 +234,8 @@ class SimulatedOffice:
             psa_system=self.state.integrations.get(IntegrationName.CONNECTWISE).system,
             open_line_creation=self.line_creation,
             accounts=self.state.accounts,
+            services=self.state.services,
+            snapshots=self.state.snapshots,
             plans=self.state.plans,
             plan_index=self.state.plan_index,
             leases=self.state.leases,

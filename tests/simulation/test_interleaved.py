@@ -38,6 +38,8 @@ def apply_in_turns(office: Office, plan: Plan, turns: Turns, owner: str) -> Appl
         psa_system=office.state.integrations.get(IntegrationName.CONNECTWISE).system,
         open_line_creation=lambda: turns.wrap(office.psa),
         accounts=office.state.accounts,
+        services=office.state.services,
+        snapshots=office.state.snapshots,
         plans=turns.wrap(office.state.plans),
         plan_index=turns.wrap(office.state.plan_index),
         leases=turns.wrap(office.state.leases),

@@ -330,6 +330,8 @@ class Office:
             psa_system=connected(Side.PSA, self.state.integrations).system,
             open_line_creation=lambda: self.psa,
             accounts=self.state.accounts,
+            services=self.state.services,
+            snapshots=self.state.snapshots,
             plans=self.state.plans,
             plan_index=self.state.plan_index,
             leases=self.state.leases,
