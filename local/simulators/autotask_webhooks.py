@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from local.simulators.messages import Reply, Request, json_reply
@@ -127,6 +127,18 @@ def _delete(simulator: "AutotaskSimulator", _request: Request, record: WriteReco
     return _committed(simulator, record, key)
 
 
+def _edit(simulator: "AutotaskSimulator", request: Request, record: WriteRecord) -> Reply:
+    body = _body(request)
+    kept: list[dict[str, Any]] = _state(simulator).get("webhooks", [])
+    found = next((one for one in kept if body is not None and one["id"] == body.get("id")), None)
+    if body is None or found is None:
+        return simulator.error_reply(500, message="No matching records found to update.")
+    for name in _FLAGS:
+        if isinstance(body.get(name), bool):
+            found[name] = body[name]
+    return _committed(simulator, record, int(found["id"]))
+
+
 def _get(simulator: "AutotaskSimulator", _request: Request, _record: WriteRecord | None, key: int) -> Reply:
     return json_reply(200, {"item": next((one for one in webhook_records(simulator) if one["id"] == key), None)})
 
@@ -138,8 +150,8 @@ def _committed(simulator: "AutotaskSimulator", record: WriteRecord, item_id: int
     return json_reply(200, {"itemId": item_id})
 
 
-WEBHOOK_ROUTES = {
-    "/CompanyWebhooks": {"POST": _create},
+WEBHOOK_ROUTES: Mapping[str, Mapping[str, Callable[..., Reply]]] = {
+    "/CompanyWebhooks": {"POST": _create, "PATCH": _edit},
     "/CompanyWebhooks/{id}": {"GET": _get, "DELETE": _delete},
     "/CompanyWebhooks/{id}/Fields": {"POST": _add_field},
 }

@@ -127,10 +127,6 @@ class CountWire(WireModel):
     queryCount: StrictInt
 
 
-class CreatedWire(WireModel):
-    itemId: StrictInt | None = None
-
-
 class PageWire(WireModel):
     nextPageUrl: OptionalText = ""
 
