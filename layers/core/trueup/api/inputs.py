@@ -18,10 +18,14 @@ class Body(BaseModel):
 
 
 class ConnectBody(Body):
-    """A credential and the address it is for. All fields must come every time; none is ever given back."""
+    """A credential and the address it is for. All fields must come every time; none is ever given back.
+
+    ``switch`` is the caller's word that this system takes the place of the one that is connected now.
+    """
 
     address: Annotated[str, Field(min_length=1, max_length=300)]
     fields: dict[Annotated[str, Field(max_length=40)], SecretStr]
+    switch: StrictBool = False
 
 
 class AccountDecisionBody(Body):

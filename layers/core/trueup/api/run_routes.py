@@ -10,9 +10,10 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from trueup import bootstrap
 from trueup.api.access import Role
+from trueup.api.file_views import kept_mappings_view
 from trueup.api.inputs import RunBody
 from trueup.api.replies import allowed, page_view, position, written
-from trueup.api.spreadsheets import mappings_csv, reconciliation_csv
+from trueup.api.spreadsheets import mappings_csv, reconciliation_csv, result_csv, services_csv
 from trueup.api.views import (
     event_view,
     reconciliation_view,
@@ -27,6 +28,7 @@ from trueup.domain.periods import Period
 from trueup.domain.verdicts import Verdict
 from trueup.settings import settings
 from trueup.usecases.monthly_run import begin_run
+from trueup.usecases.psa_switch import kept_file, kept_mappings
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
 
@@ -107,27 +109,46 @@ def verify_history() -> dict[str, Any]:
     return verification_view(list(bootstrap.state().history.all()))
 
 
-@router.get("/v1/exports/<name>", tags=["exports"], summary="reconciliation.csv, reconciliation.json or mappings.csv")
+EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, mappings.csv or service-mappings.csv"
+
+
+@router.get("/v1/exports/<name>", tags=["exports"], summary=EXPORTS)
 def export(name: Annotated[str, Path(max_length=64)], period: PeriodText = None) -> Response[Any]:
     allowed(router, Role.VIEWER)
     state = bootstrap.state()
     match name:
         case "reconciliation.csv":
-            return _file(name, reconciliation_csv(state.reconciliations.get(chosen_period(period))))
+            return csv_file(name, reconciliation_csv(state.reconciliations.get(chosen_period(period))))
+        case "result.csv":
+            return csv_file(name, result_csv(state.reconciliations.get(chosen_period(period))))
         case "reconciliation.json":
             found = state.reconciliations.get(chosen_period(period))
             return Response(status_code=200, content_type="application/json", body=reconciliation_view(found))
         case "mappings.csv":
-            return _file(name, mappings_csv(state.accounts.all()))
+            return csv_file(name, mappings_csv(state.accounts.all()))
+        case "service-mappings.csv":
+            return csv_file(name, services_csv(state.services.all()))
         case _:
-            raise InputInvalid(
-                "there is no such export",
-                field="name",
-                remedy="Use reconciliation.csv, reconciliation.json or mappings.csv.",
-            )
+            raise InputInvalid("there is no such export", field="name", remedy=f"Use {EXPORTS}.")
 
 
-def _file(name: str, content: str) -> Response[Any]:
+@router.get("/v1/kept-mappings", tags=["exports"], summary="What was mapped each time another PSA was connected")
+def list_kept_mappings() -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    kept = kept_mappings(uploads=bootstrap.state().uploads)
+    return {"items": [kept_mappings_view(one) for one in kept], "next_cursor": None}
+
+
+@router.get("/v1/kept-mappings/<kept_id>/<what>", tags=["exports"], summary="One of its files: accounts or services")
+def get_kept_mappings(
+    kept_id: Annotated[str, Path(max_length=64)], what: Annotated[str, Path(max_length=20)]
+) -> Response[Any]:
+    allowed(router, Role.VIEWER)
+    return csv_file(f"{what}.csv", kept_file(kept_id, what, uploads=bootstrap.state().uploads))
+
+
+def csv_file(name: str, content: str) -> Response[Any]:
+    """A download. ``content`` comes from api.spreadsheets, where every cell is made safe."""
     return Response(
         status_code=200,
         content_type="text/csv; charset=utf-8",

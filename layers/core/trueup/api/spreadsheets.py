@@ -11,7 +11,7 @@ from trueup.api.views import money_text
 from trueup.domain.counts import Count, Known
 from trueup.domain.errors import InputInvalid
 from trueup.domain.mapping import AccountEntry, FormerTarget, MappingState, ServiceEntry
-from trueup.domain.verdicts import Reconciliation
+from trueup.domain.verdicts import Reconciliation, Row, Verdict
 from trueup.usecases.mapping_import import MappingRow, ServiceRow
 
 FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -53,6 +53,21 @@ MAPPING_COLUMNS = (
     "former_account_name",
 )
 
+RESULT_COLUMNS = (
+    "client_id",
+    "client",
+    "product",
+    "agreement",
+    "billed",
+    "difference",
+    "verdict",
+    "monthly_money",
+    "currency",
+    "billed_on",
+    "what_to_do",
+    "vendor_account_ids",
+)
+
 SERVICE_COLUMNS = (
     "service_id",
     "service_name",
@@ -85,6 +100,44 @@ def safe_cell(text: str) -> str:
 def reconciliation_csv(found: Reconciliation) -> str:
     """One line a row, in the table's order. An unknown count is an empty cell: the reasons say why."""
     return _table(ROW_COLUMNS, (_row_cells(found, index) for index in range(len(found.rows))))
+
+
+def result_csv(found: Reconciliation) -> str:
+    """One line a row for a person who carries the result over by hand: the two counts and what to enter."""
+    return _table(RESULT_COLUMNS, (_result_cells(row) for row in found.rows))
+
+
+def _result_cells(row: Row) -> tuple[str, ...]:
+    agreement, billed = row.counts.agreement, row.counts.billed
+    known = isinstance(agreement, Known) and isinstance(billed, Known)
+    names = dict.fromkeys(member.vendor_name for member in row.members)
+    services = dict.fromkeys(member.service_name or str(member.service_id) for member in row.members)
+    return (
+        row.psa_account_id or "",
+        row.psa_account_name or " + ".join(names),
+        row.product_code or " + ".join(services),
+        _seats(agreement),
+        _seats(billed),
+        str(agreement.seats - billed.seats) if known else "",
+        row.verdict.words,
+        money_text(row.monthly_money) or "",
+        row.currency,
+        row.agreement.name if row.agreement else "",
+        _to_do(row),
+        " + ".join(dict.fromkeys(str(member.vendor_id) for member in row.members)),
+    )
+
+
+def _to_do(row: Row) -> str:
+    agreement, billed = _seats(row.counts.agreement), _seats(row.counts.billed)
+    match row.verdict:
+        case Verdict.IN_LINE:
+            return "nothing"
+        case Verdict.BILL_MORE | Verdict.BILL_LESS:
+            return f"set the quantity to {agreement} (it is {billed})"
+        case Verdict.NEW_REVENUE:
+            return f"add {row.product_code} with quantity {agreement}"
+    return "; ".join(row.reasons)
 
 
 def mappings_csv(entries: Iterable[AccountEntry]) -> str:
@@ -270,7 +323,7 @@ def _seats(count: Count) -> str:
     return str(count.seats) if isinstance(count, Known) else ""
 
 
-NUMBER_COLUMNS = frozenset({"monthly_money"})
+NUMBER_COLUMNS = frozenset({"monthly_money", "difference"})
 """Columns that hold our own numbers: a negative amount is a number, not a formula."""
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from trueup.api.former_views import former_view
 from trueup.domain.audit import AuditEvent, first_broken
 from trueup.domain.billing import Product, WriteOutcome
 from trueup.domain.canonical import decimal_text
@@ -258,6 +259,8 @@ def account_view(entry: AccountEntry) -> View:
         "mapping": entry.state.value,
         "psa_account_id": entry.psa_id,
         "psa_account_name": entry.psa_name or None,
+        "psa": entry.psa_integration or None,
+        "former": [former_view(one) for one in entry.former],
         "decision": _decision_view(entry.decision),
         "ambiguity": entry.ambiguity or None,
         "warnings": list(entry.warnings),
@@ -277,6 +280,8 @@ def service_view(entry: ServiceEntry) -> View:
         "product_code": entry.product_code or None,
         "product_name": entry.product_name or None,
         "accounts": entry.accounts_counted,
+        "psa": entry.psa_integration or None,
+        "former": [former_view(one) for one in entry.former],
         "decision": _decision_view(entry.decision),
         "version": entry.version,
     }
