@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from local.simulators.halopsa_records import COMPUTED, halo_time, invoice_record, memory
+from local.simulators.halopsa_records import COMPUTED, EMPTY_DATE, halo_time, invoice_record, memory
 from local.simulators.messages import Reply, Request, json_reply, wire_time
 from local.simulators.world import PsaAddition, WriteRecord
 
@@ -131,6 +131,8 @@ class _Posting:
 
     def _removal(self, line_id: int) -> Callable[[WriteRecord], None]:
         def work(record: WriteRecord) -> None:
+            kept = memory(self._world)
+            kept["last_line_id"] = max(kept.get("last_line_id", 0), *self._world.additions)
             line = self._world.remove_addition(line_id)
             record.before, record.after = line.quantity, 0.0
             memory(self._world)["lines"].pop(str(line_id), None)
@@ -167,14 +169,19 @@ class _Posting:
     def _addition(self, posted: dict[str, Any]) -> Callable[[WriteRecord], None]:
         def work(record: WriteRecord) -> None:
             item = self._world.catalog[posted["_itemid"]]
+            kept = memory(self._world)
+            # An id is never used twice, as in a database.
+            line_id = max(max(self._world.additions, default=88_430), kept.get("last_line_id", 0)) + 1
+            kept["last_line_id"] = line_id
             line = PsaAddition(
-                id=max(self._world.additions, default=88_430) + 1,
+                id=line_id,
                 agreement_id=self._invoice_id,
                 product_id=item.id,
                 quantity=float(posted["qty_order"]),
                 unit_price=float(posted.get("unit_price") or 0),
                 unit_cost=float(posted.get("unit_cost") or 0),
-                effective_date="",
+                effective_date=_world_day(posted.get("startdate")) or "",
+                cancelled_date=_world_day(posted.get("enddate")),
                 description=str(posted.get("item_shortdescription") or item.description),
                 last_updated=wire_time(self._world.clock()),
                 updated_by=WORLD_API_AGENT,
@@ -212,6 +219,10 @@ def note_change(
             "datetime": halo_time(simulator.world.clock()),
         }
     )
+
+
+def _world_day(moment: Any) -> str | None:
+    return f"{moment[:10]}T00:00:00Z" if isinstance(moment, str) and moment != EMPTY_DATE else None
 
 
 def _json(body: bytes) -> Any:
