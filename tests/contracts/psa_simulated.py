@@ -14,7 +14,7 @@ from local.simulators.server import Simulator
 from tests.contracts.psa_subjects import Patch, Scene, Traits
 from tests.fakes.clock import FakeClock
 from trueup.adapters.http import HttpLimits
-from trueup.ports.psa import PsaBilling, PsaLineCreation
+from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 
 HASTY = HttpLimits(read_timeout_seconds=0.25, attempts=3)
 """For the one test that waits for a timeout of the socket itself."""
@@ -75,6 +75,11 @@ class SimulatedSubject[Adapter: Closable]:
     def maker(self) -> PsaLineCreation:
         """The adapter, for a PSA whose capabilities say that it makes lines."""
         return cast(PsaLineCreation, self.psa)
+
+    @property
+    def reader(self) -> PsaAccountReading:
+        """The adapter, for a PSA whose capabilities say that it sends callbacks."""
+        return cast(PsaAccountReading, self.psa)
 
     # The next write.
 

@@ -41,7 +41,7 @@ class FakeSubject:
             products=scene.products,
             can=traits.capabilities,
         )
-        self.maker = self.psa
+        self.maker = self.reader = self.psa
 
     def person_sets(self, line_id: str, quantity: int) -> None:
         self.psa.person_edits(line_id, quantity=Decimal(quantity))

@@ -1,5 +1,5 @@
-"""What not every PSA can do: changes that count from a day, and lines that are made. Run for those whose capabilities
-say so.
+"""What not every PSA can do: changes that count from a day, lines that are made, and one client read alone. Run for
+those whose capabilities say so.
 
 Method: as in test_psa_contract; each step of a change is lost once, and the same call again must finish it.
 """
@@ -29,7 +29,7 @@ from tests.contracts.test_psa_contract import (
 from trueup.domain.billing import AgreementId, AgreementState, Line, NewLine, ProductId, WriteOutcome, WriteResult
 from trueup.domain.counts import Seats
 from trueup.domain.effective import EffectiveRule
-from trueup.domain.errors import InputInvalid, VendorTrouble
+from trueup.domain.errors import InputInvalid, ResourceAbsent, VendorTrouble, VendorUnavailable
 
 __all__ = ["opened"]
 
@@ -50,6 +50,10 @@ def _by_day(kind: Kind) -> bool:
     return _dates(kind) and kind.traits is not None and kind.traits.capabilities.delta_write
 
 
+def _calls_back(kind: Kind) -> bool:
+    return kind.traits is not None and kind.traits.capabilities.callbacks
+
+
 def _makes_lines(kind: Kind) -> bool:
     return kind.traits is not None and kind.traits.capabilities.creates_lines
 
@@ -59,6 +63,7 @@ without_dates = with_traits(lambda kind: kind.traits is not None and not _dates(
 with_a_second_line = with_traits(_by_second_line)
 with_quantities_by_day = with_traits(_by_day)
 makes_lines = with_traits(_makes_lines)
+calls_back = with_traits(_calls_back)
 
 
 def change_from(subject: Subject, day: date, target: int = 15, *, version: str = "") -> WriteResult:
@@ -289,3 +294,44 @@ def test_no_line_is_made_when_the_agreement_cannot_be_read(opened: Opened) -> No
     with pytest.raises(VendorTrouble):
         subject.maker.create_line(order())
     assert subject.writes_sent() == 0
+
+
+# One client alone.
+
+
+@calls_back
+def test_one_client_is_read_as_in_a_whole_read_and_no_other(opened: Opened) -> None:
+    accounts = tuple(an_account(number) for number in range(100, 105))
+    agreements = tuple(an_agreement(1000 + index, accounts[index % 5]) for index in range(10))
+    lines = tuple(a_line(5000 + index, agreement, EMAIL, str(index)) for index, agreement in enumerate(agreements))
+    subject = opened(Scene(accounts, agreements, lines, (EMAIL,)))
+    page = subject.reader.read_account(accounts[2].id)
+    whole = read_whole(subject)
+    assert page.next_cursor is None
+    assert page.accounts == (whole.accounts[2],)
+    assert sorted(page.agreements, key=lambda one: int(one.id)) == [whole.agreements[2], whole.agreements[7]]
+    assert sorted(page.lines, key=lambda one: int(one.id)) == [whole.lines[2], whole.lines[7]]
+
+
+@calls_back
+def test_a_client_without_agreements_is_read_as_such(opened: Opened) -> None:
+    page = opened(Scene((HARBOR, an_account(251)), (MANAGED,), (LINE,), (EMAIL,))).reader.read_account(
+        an_account(251).id
+    )
+    assert ([one.id for one in page.accounts], page.agreements, page.lines) == (["251"], (), ())
+
+
+@calls_back
+@pytest.mark.fault("C14")
+def test_C14_a_client_that_is_gone_is_said_to_be_gone_and_not_empty(opened: Opened) -> None:
+    subject = opened(SCENE)
+    with pytest.raises(ResourceAbsent):
+        subject.reader.read_account(an_account(999).id)
+
+
+@calls_back
+def test_a_client_that_cannot_be_read_is_trouble_and_not_empty(opened: Opened) -> None:
+    subject = opened(SCENE)
+    subject.break_reading()
+    with pytest.raises(VendorUnavailable):
+        subject.reader.read_account(HARBOR.id)
