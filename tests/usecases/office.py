@@ -37,12 +37,14 @@ from trueup.domain.integrations import Integration, IntegrationName, Side
 from trueup.domain.mapping import AccountEntry, MatchingSummary
 from trueup.domain.plan import Plan
 from trueup.domain.runs import Run
-from trueup.usecases import credential_validation, integrations, mapping, plans
+from trueup.usecases import allocation, credential_validation, integrations, mapping, plan_lines, plans
+from trueup.usecases.allocation import Division
 from trueup.usecases.auto_matching import auto_match
 from trueup.usecases.month import ReadSide, Systems, read_and_match, reconcile_run
-from trueup.usecases.monthly_run import begin_run, end_run
+from trueup.usecases.monthly_run import begin_run, chosen_wish, end_run
 from trueup.usecases.opening import connected
 from trueup.usecases.plan_apply import Applied, apply_plan
+from trueup.usecases.plan_undo import ProposedUndo, propose_undo
 from trueup.usecases.psa_switch import Connected, connect_system
 from trueup.usecases.psa_sync import sync_psa
 from trueup.usecases.reading import ReadOrder, ReadResult
@@ -232,9 +234,14 @@ class Office:
 
     # What the month does.
 
-    def begin(self, *, accept_drop: bool = False) -> Run:
+    def begin(self, *, accept_drop: bool = False, effective: str = "") -> Run:
         return begin_run(
-            actor=PERSON, time_zone=TIME_ZONE, runs=self.state.runs, clock=self.clock, accept_drop=accept_drop
+            actor=PERSON,
+            time_zone=TIME_ZONE,
+            runs=self.state.runs,
+            clock=self.clock,
+            accept_drop=accept_drop,
+            wish=chosen_wish(effective, integrations=self.state.integrations, time_zone=TIME_ZONE, clock=self.clock),
         )
 
     def order(self, run_id: str, **more: object) -> ReadOrder:
@@ -278,10 +285,10 @@ class Office:
         end_run(run.id, runs=self.state.runs, clock=self.clock)
         return side
 
-    def run(self) -> Outcome:
+    def run(self, effective: str = "") -> Outcome:
         """Read, match, reconcile and propose; the clock moves on a minute so that runs are told apart."""
         self.clock.advance(60)
-        run = self.begin()
+        run = self.begin(effective=effective)
         read_and_match(run, self.systems, actor=PERSON)
         return reconcile_run(run, self.systems, actor=PERSON, policy=self.policy)
 
@@ -299,6 +306,55 @@ class Office:
     def release(self, plan: Plan, change_id: str, reason: str = "the client confirmed it") -> Plan:
         return plans.release_change(
             plan.id, change_id, reason=reason, actor=PERSON, plans=self.state.plans, clock=self.clock
+        )
+
+    def divide(self, fixed: Mapping[str, int], balance: str, *, client: str = "P1", product: str = "560") -> Division:
+        return allocation.divide_lines(
+            client,
+            product,
+            fixed=list(fixed.items()),
+            balance=balance,
+            reason="two sites",
+            actor=PERSON,
+            time_zone=TIME_ZONE,
+            integrations=self.state.integrations,
+            snapshots=self.state.snapshots,
+            allocations=self.state.allocations,
+            clock=self.clock,
+        )
+
+    def add_line(self, plan: Plan, row_id: str, agreement_id: str, *, effective: str = "", actor: str = PERSON) -> Plan:
+        return plan_lines.add_line(
+            plan.id,
+            row_id,
+            agreement_id=agreement_id,
+            effective=effective,
+            actor=actor,
+            policy=self.policy,
+            integrations=self.state.integrations,
+            snapshots=self.state.snapshots,
+            services=self.state.services,
+            reconciliations=self.state.reconciliations,
+            runs=self.state.runs,
+            plans=self.state.plans,
+            clock=self.clock,
+        )
+
+    def drop_line(self, plan: Plan, change_id: str) -> Plan:
+        return plan_lines.drop_line(plan.id, change_id, actor=PERSON, plans=self.state.plans, clock=self.clock)
+
+    def undo(self, plan: Plan, *change_ids: str, reason: str = "the wrong client", actor: str = PERSON) -> ProposedUndo:
+        return propose_undo(
+            plan.id,
+            change_ids,
+            reason=reason,
+            actor=actor,
+            policy=self.policy,
+            integrations=self.state.integrations,
+            snapshots=self.state.snapshots,
+            plans=self.state.plans,
+            plan_index=self.state.plan_index,
+            clock=self.clock,
         )
 
     def approve(self, plan: Plan, *, actor: str = APPROVER, two_person: bool = False) -> Plan:

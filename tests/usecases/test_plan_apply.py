@@ -10,7 +10,15 @@ import pytest
 from tests.fakes.psa import WriteFault
 from tests.usecases.office import APPROVER, PERIOD, Office
 from trueup.domain.audit import Audit, first_broken
-from trueup.domain.billing import AgreementId, LineId, WriteOutcome, WriteResult
+from trueup.domain.billing import (
+    AgreementId,
+    LineId,
+    Product,
+    ProductId,
+    PsaAccountId,
+    WriteOutcome,
+    WriteResult,
+)
 from trueup.domain.errors import (
     ChecksumMismatch,
     CredentialRejected,
@@ -24,7 +32,8 @@ from trueup.domain.errors import (
 )
 from trueup.domain.integrations import IntegrationName
 from trueup.domain.plan import Plan, PlanState
-from trueup.usecases.plan_apply import APPLY_LEASE, LEASE_SECONDS, apply_plan
+from trueup.usecases.mapping import exclude_service
+from trueup.usecases.plan_apply import APPLY_LEASE, AWAY_AFTER_CHANGES, LEASE_SECONDS, apply_plan
 
 APPLIED, ALREADY, CONFLICT, REJECTED, UNKNOWN = (
     WriteOutcome.APPLIED,
@@ -186,6 +195,33 @@ def test_a_change_of_an_account_that_was_decided_anew_since_the_plan_is_not_sent
     assert result.reason.startswith(f"nothing was sent: account {first.vendor_ids[0]} is ")
 
 
+@pytest.mark.parametrize("decision", ["excluded", "moved"])
+def test_a_change_of_a_service_that_was_decided_anew_since_the_plan_is_not_sent(
+    month: Office, plan: Plan, decision: str
+) -> None:
+    if decision == "excluded":
+        exclude_service("plan", reason="free", actor="dana", services=month.state.services, clock=month.clock)
+    else:
+        month.psa.products[ProductId("561")] = Product(ProductId("561"), "MIME-ARCHIVE", "Archive")
+        month.map_service(product="MIME-ARCHIVE")
+    applied = month.apply(plan).plan
+    assert outcomes(applied) == {"L2": CONFLICT, "L4": CONFLICT}
+    assert month.psa.calls["set_quantity"] == 0
+    word = "excluded" if decision == "excluded" else "mapped to product MIME-ARCHIVE"
+    assert {result.reason for result in applied.results} == {
+        f"nothing was sent: service plan is {word} since the plan was made; run again"
+    }
+
+
+def test_a_change_of_a_client_that_a_newer_read_says_is_deleted_is_not_sent(month: Office, plan: Plan) -> None:
+    month.clock.advance(60)
+    month.psa.accounts[PsaAccountId("P2")] = replace(month.psa.accounts[PsaAccountId("P2")], deleted=True)
+    month.sync()
+    applied = month.apply(plan).plan
+    assert outcomes(applied) == {"L2": CONFLICT, "L4": APPLIED}
+    assert "client P2 is deleted in the PSA" in next(one.reason for one in applied.results if one.outcome is CONFLICT)
+
+
 def test_a_change_that_was_begun_is_read_back_whatever_was_decided_since(month: Office, plan: Plan) -> None:
     """It may be in the PSA already, and then the history must say so."""
     change = min(plan.ready, key=lambda one: one.line_id)
@@ -303,6 +339,46 @@ def test_a_psa_that_lets_nothing_through_stops_the_apply_and_keeps_what_is_done(
     applied = month.apply(plan).plan
     assert set(outcomes(applied).values()) == {APPLIED}
     assert month.state.plan_index.intended(plan.id) >= {first.id}
+
+
+def longer_plan(month: Office, clients: int = 6) -> Plan:
+    """Changes that nothing holds, one for each of so many clients more."""
+    for number in range(10, 10 + clients):
+        month.client(number, f"Client {number:03d}", 11, "10")
+    month.sync()
+    for number in range(10, 10 + clients):
+        month.map_account(f"V{number}", f"P{number}")
+    return month.approve(month.run().plan)
+
+
+def test_a_psa_that_is_away_ends_the_apply_and_it_goes_on_when_asked_again(month: Office) -> None:
+    plan = longer_plan(month)
+    assert len(plan.ready) == 8
+    away = VendorUnavailable("no answer", integration="connectwise")
+    month.psa.fail_always("set_quantity", away)
+    with pytest.raises(VendorUnavailable):
+        month.apply(plan)
+    assert month.psa.calls["set_quantity"] == AWAY_AFTER_CHANGES
+    stored = month.state.plans.get(plan.id)
+    assert [result.outcome for result in stored.results] == [UNKNOWN] * (AWAY_AFTER_CHANGES - 1)
+    month.psa.mend()
+    assert set(outcomes(month.apply(plan).plan).values()) == {APPLIED}
+    assert len(month.psa.writes) == 8
+
+
+def test_troubles_with_answers_between_them_do_not_end_the_apply(month: Office) -> None:
+    plan = longer_plan(month)
+    real, calls = month.psa.set_quantity, iter(range(100))
+    away = VendorUnavailable("no answer", integration="connectwise")
+
+    def set_quantity(*arguments: object, **named: object) -> WriteResult:
+        if next(calls) % 3 != 2:
+            raise away
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    month.psa.set_quantity = set_quantity  # type: ignore[method-assign]
+    applied = month.apply(plan).plan
+    assert sorted(outcomes(applied).values()) == [APPLIED] * 2 + [UNKNOWN] * 6
 
 
 # Interruptions.

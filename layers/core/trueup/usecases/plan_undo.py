@@ -78,7 +78,7 @@ def propose_undo(
         undone=undone_by(plan, later),
         lines=_lines(snapshots, psa.system),
     )
-    proposal = unused_plan(undo.plan, plans, lambda _: True)
+    proposal = unused_plan(undo.plan, plans, lambda stored: stored.state is not PlanState.APPLIED)
     current = plan_index.current(proposal.period)
     is_open = current is not None and current.state in {PlanState.PROPOSED, PlanState.APPROVED}
     superseded = current.id if current is not None and is_open and current.id != proposal.id else ""

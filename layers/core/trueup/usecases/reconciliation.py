@@ -97,7 +97,7 @@ def reconcile_period(
         snapshots=(vendor_read.digest, psa_read.digest),
         prepared_by=actor,
     )
-    plan = unused_plan(plan, plans, lambda stored: _lines_still_missing(stored, found))
+    plan = unused_plan(plan, plans, lambda stored: _stands_for(stored, plan, found))
     reconciliations.save(found, run_id=run_id, at=now)
     return Outcome(found, plans.propose(plan, _proposed(plan)))
 
@@ -114,11 +114,8 @@ def _proposed(plan: Plan) -> Audit:
     )
 
 
-def unused_plan(plan: Plan, plans: Plans, still_true: Callable[[Plan], bool]) -> Plan:
-    """The plan under an id that no applied plan has, nor one that people added to what is not true any more.
-
-    An equal proposal after one was applied is another plan: a change was refused then, or somebody set the line back.
-    """
+def unused_plan(plan: Plan, plans: Plans, stands_for: Callable[[Plan], bool]) -> Plan:
+    """The plan under an id that no plan has, but for one that stands for it or was superseded."""
     number = 1
     wanted = plan
     while True:
@@ -126,11 +123,19 @@ def unused_plan(plan: Plan, plans: Plans, still_true: Callable[[Plan], bool]) ->
             stored = plans.get(wanted.id)
         except NotFound:
             return wanted
-        is_used = stored.state is PlanState.APPLIED and stored.run_id != plan.run_id
-        if not is_used and (stored.state is PlanState.SUPERSEDED or still_true(stored)):
+        if stored.state is PlanState.SUPERSEDED or stands_for(stored):
             return wanted
         number += 1
         wanted = replace(plan, id=f"{plan.id}-{number}")
+
+
+def _stands_for(stored: Plan, plan: Plan, found: Reconciliation) -> bool:
+    """Whether the plan that is kept is the proposal.
+
+    An equal proposal after one was applied is another plan: a change was refused then, or somebody set the line back.
+    """
+    is_used = stored.state is PlanState.APPLIED and stored.run_id != plan.run_id
+    return not is_used and _lines_still_missing(stored, found)
 
 
 def _lines_still_missing(stored: Plan, found: Reconciliation) -> bool:
