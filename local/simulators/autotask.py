@@ -36,7 +36,10 @@ class AutotaskSimulator(Simulator):
     others made), `slow_seconds` (how much slower each call is from half of the threshold on), `zone_url` (what zone
     information names; empty: this server), `restricted` (entities that the user may not see: queries are empty, which
     was observed, and creating is refused), `threads_per_entity`, `posted_through` (a day: periods that begin until then
-    are approved and posted; empty: those of past months), `months_ahead` (for how many months units are told).
+    are approved and posted; empty: those of past months), `months_ahead` (for how many months units are told),
+    `locked_out` (every credential is refused, as in a zone that the tenant has left).
+
+    `max_threads` is the widest concurrency of each kind of record, `secret_seen_at` where a secret was sent to.
     """
 
     name = "Autotask"
@@ -50,6 +53,7 @@ class AutotaskSimulator(Simulator):
         "threads_per_entity",
         "posted_through",
         "months_ahead",
+        "locked_out",
     )
 
     def __init__(self, world: World, *, latency_seconds: float = 0.0, port: int = 0) -> None:
@@ -62,6 +66,8 @@ class AutotaskSimulator(Simulator):
         self.restricted: frozenset[str] = frozenset()
         self.threads_per_entity = THREADS_PER_ENTITY
         self.max_threads: Counter[str] = Counter()
+        self.locked_out = False
+        self.secret_seen_at: set[str] = set()
         self.monotonic: Callable[[], float] = time.monotonic
         self._called_at: deque[float] = deque()
         self._threads: Counter[str] = Counter()
@@ -134,6 +140,8 @@ class AutotaskSimulator(Simulator):
     def _serve(self, request: Request, record: WriteRecord | None) -> Reply:
         if not request.prefix:
             return self.error_reply(404)
+        if request.header("secret"):
+            self.secret_seen_at.add(request.resource)
         if request.prefix == "ZoneInformation":
             request.route = request.resource
             return self._zone_information(request)
@@ -157,7 +165,7 @@ class AutotaskSimulator(Simulator):
 
     def _not_allowed(self, request: Request) -> Reply | None:
         wanted = autotask_headers()
-        if all(request.header(name) == value for name, value in wanted.items()):
+        if not self.locked_out and all(request.header(name) == value for name, value in wanted.items()):
             return None
         return Reply(401)
 

@@ -100,10 +100,13 @@ class CallBudget:
             self._forget()
             return self._usage()
 
-    def take(self) -> float:
-        """Count one call that is about to be made; the seconds to wait before it. Raises RateLimited if none may be."""
+    def take(self, *, asking: bool = False) -> float:
+        """Count one call that is about to be made; the seconds to wait before it. Raises RateLimited if none may be.
+
+        The call that asks how the limit stands is let through whatever was told before: only so can a pause end.
+        """
         with self._lock:
-            self._require(1)
+            self._require(1, of_everybody=not asking)
             self._calls.append(self._clock.monotonic_seconds())
             self._since_told += 1
             return SLOW_SECONDS if self._usage().used >= SLOW_FROM * self._limit else 0.0
@@ -113,10 +116,10 @@ class CallBudget:
         with self._lock:
             self._require(calls)
 
-    def _require(self, calls: int) -> None:
+    def _require(self, calls: int, *, of_everybody: bool = True) -> None:
         self._forget()
         usage = self._usage()
-        if usage.used + calls > STOP_FROM * usage.limit:
+        if of_everybody and usage.used + calls > STOP_FROM * usage.limit:
             raise RateLimited(
                 f"{usage.used:,} of the {usage.limit:,} calls an hour that all integrations of this Autotask share are "
                 "used; Trueup waits so as not to shut the others out",
@@ -154,15 +157,16 @@ class CallBudget:
 
 
 class BudgetedPace(Pace):
-    """A pace whose every turn, and so every attempt, is taken from the budget first."""
+    """A pace whose every turn, and so every attempt, is taken from the budget; ``asking`` as in CallBudget.take."""
 
-    def __init__(self, requests_per_second: float, parallel: int, budget: CallBudget) -> None:
+    def __init__(self, requests_per_second: float, parallel: int, budget: CallBudget, *, asking: bool = False) -> None:
         super().__init__(requests_per_second, parallel)
         self._budget = budget
+        self._asking = asking
 
     @contextmanager
     def turn(self, clock: Clock) -> Iterator[None]:
         """As Pace.turn. Raises RateLimited when the budget lets nothing through."""
-        clock.sleep(self._budget.take())
+        clock.sleep(self._budget.take(asking=self._asking))
         with super().turn(clock):
             yield

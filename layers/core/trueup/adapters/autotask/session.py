@@ -51,12 +51,13 @@ class AutotaskSession:
         self._clock = clock
         self._limits = limits
         self._pace = BudgetedPace(REQUESTS_PER_SECOND, PARALLEL_CALLS, budget)
+        self._asking_pace = BudgetedPace(REQUESTS_PER_SECOND, 1, budget, asking=True)
         self.budget = budget
         self._lock = threading.Lock()
         self._turns: defaultdict[str, threading.BoundedSemaphore] = defaultdict(
             lambda: threading.BoundedSemaphore(PARALLEL_PER_ENTITY)
         )
-        self._first = self._client(base)
+        self._first = self._client(base, self._asking_pace)
         self._zoned: HttpClient | None = None
         self._zone_name = ""
 
@@ -116,7 +117,8 @@ class AutotaskSession:
         if not self.budget.is_due():
             return
         try:
-            reply = self._send(client, "GET", "/ThresholdInformation", None, RetryRule.SAFE)
+            with self._client(client.base, self._asking_pace) as asking:
+                reply = self._send(asking, "GET", "/ThresholdInformation", None, RetryRule.SAFE)
         except (VendorUnavailable, ReplyUnreadable):
             self.budget.told(None)
             return
@@ -126,13 +128,13 @@ class AutotaskSession:
         told = parse(ThresholdWire, reply.json(), source="asking for the limit") if reply.status == 200 else None
         self.budget.told(told)
 
-    def _client(self, base: BaseAddress) -> HttpClient:
+    def _client(self, base: BaseAddress, pace: BudgetedPace) -> HttpClient:
         return HttpClient(
             base,
             integration=INTEGRATION,
             clock=self._clock,
             limits=self._limits,
-            pace=self._pace,
+            pace=pace,
             reset_headers=(),
             is_final_error=answers_the_request,
         )
@@ -140,7 +142,7 @@ class AutotaskSession:
     def _client_of_zone(self) -> HttpClient:
         with self._lock:
             if self._zoned is None:
-                self._zoned = self._client(self._find_zone())
+                self._zoned = self._client(self._find_zone(), self._pace)
             return self._zoned
 
     def _moved_from(self, client: HttpClient) -> HttpClient | None:
@@ -151,7 +153,7 @@ class AutotaskSession:
             base = self._find_zone()
             if base == client.base:
                 return None
-            self._zoned = self._client(base)
+            self._zoned = self._client(base, self._pace)
             return self._zoned
 
     def _find_zone(self) -> BaseAddress:
