@@ -7,17 +7,20 @@ whether it is active: the list is asked for the active ones and for the others, 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
+from trueup.adapters.halopsa.paging import Listing, Position, read_numbered
 from trueup.adapters.halopsa.replies import ITEMS_PERMISSION
 from trueup.adapters.halopsa.session import HaloSession
-from trueup.adapters.halopsa.wire import ItemWire, list_under, parse
+from trueup.adapters.halopsa.wire import INTEGRATION, ItemWire, parse
 from trueup.domain.billing import Product
 from trueup.domain.errors import InputInvalid, ReplyUnreadable, ResourceAbsent
 
 ITEMS_PATH: Final = "/Item"
+ITEMS: Final = Listing(ITEMS_PATH, "items", (), 100, "searching items", ITEMS_PERMISSION)
 TEXT_CHARACTERS_MAXIMUM: Final = 200
-_PAGE_SIZE_MAXIMUM = 100
+_PAGES_MAXIMUM = 5
 _INTERNAL_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -33,7 +36,7 @@ def search_items(session: HaloSession, text: str, limit: int) -> tuple[Product, 
             field="search",
             remedy="Type a part of the item's name.",
         )
-    found = [*_query(session, wanted, limit, inactive=False), *_query(session, wanted, limit, inactive=True)]
+    found = [*_query(session, wanted, inactive=False), *_query(session, wanted, inactive=True)]
     if _INTERNAL_ID.fullmatch(wanted):
         found += _by_id(session, wanted)
     unique: dict[str, Product] = {}
@@ -53,27 +56,27 @@ def read_item(session: HaloSession, item_id: str) -> ItemWire:
     )
     item = parse(ItemWire, reply.json(), source="reading an item")
     if str(item.id) != item_id:
-        raise ReplyUnreadable(f"HaloPSA answered with item {item.id} when asked for {item_id}", integration="halopsa")
+        raise ReplyUnreadable(f"HaloPSA answered with item {item.id} when asked for {item_id}", integration=INTEGRATION)
     return item
 
 
-def _query(session: HaloSession, wanted: str, limit: int, *, inactive: bool) -> list[Product]:
-    # More rows than asked for: those that match only in part are dropped here and must not push out a true hit.
-    reply = session.read(
-        ITEMS_PATH,
+def _query(session: HaloSession, wanted: str, *, inactive: bool) -> list[Product]:
+    """Every hit on the first pages: how HaloPSA orders them is not documented, and a true hit may come late."""
+    listing = replace(
+        ITEMS,
         query=(
             ("search", wanted),
             ("includeactive", "false" if inactive else "true"),
             ("includeinactive", "true" if inactive else "false"),
-            ("pageinate", "true"),
-            ("page_size", str(max(50, min(_PAGE_SIZE_MAXIMUM, limit * 4)))),
-            ("page_no", "1"),
         ),
-        doing="searching items",
-        permission=ITEMS_PERMISSION,
     )
-    rows = list_under(reply.json(), "items", source="searching items")
-    return [parse(ItemWire, row, source="searching items").product(inactive=inactive) for row in rows]
+    found: list[Product] = []
+    position: Position | None = Position("items")
+    while position is not None and position.page <= _PAGES_MAXIMUM:
+        page = read_numbered(session, listing, ItemWire, position)
+        found += [item.product(inactive=inactive) for item in page.records]
+        position = page.following
+    return found
 
 
 def _by_id(session: HaloSession, wanted: str) -> list[Product]:
