@@ -615,6 +615,28 @@ def test_a_refused_write_is_rejected(opened: Opened) -> None:
     assert quantity_of(subject) == 12
 
 
+@every_psa
+@pytest.mark.fault("P8")
+def test_P8_each_line_has_a_result_of_its_own(opened: Opened) -> None:
+    """Nothing is sent in bulk: one line that is refused says nothing of the next, on the same agreement or another."""
+    second = an_agreement(1202, HARBOR)
+    others = (a_line(88432, MANAGED, AWARENESS, "3"), a_line(88433, second, EMAIL, "5"))
+    subject = opened(Scene((HARBOR,), (MANAGED, second), (LINE, *others), (EMAIL, AWARENESS)))
+    subject.refuse_next_write()
+    results = [
+        subject.psa.set_quantity(
+            reference_of(line),
+            expected=line.quantity,
+            expected_version="",
+            target=Seats(20),
+            effective=subject.traits.effective,
+        )
+        for line in subject.holds.lines
+    ]
+    assert [result.outcome for result in results] == [WriteOutcome.REJECTED, *[WriteOutcome.APPLIED] * 2]
+    assert [line.quantity for line in read_whole(subject).lines] == [12, 20, 20]
+
+
 @having(Feature.TRANSPORT)
 def test_a_write_over_the_limit_is_waited_out(opened: Opened) -> None:
     subject = opened(SCENE)
