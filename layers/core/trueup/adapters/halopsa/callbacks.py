@@ -42,7 +42,7 @@ NO_EVENTS_NOTE: Final = (
     "no events are chosen yet: add those of clients in HaloPSA, Configuration, Integrations, Webhooks"
 )
 
-_OUTBOUND, _POST, _BASIC, _DEFAULT_PAYLOAD, _NO_BATCH = 0, 0, 1, 0, 0
+_OUTBOUND, _POST, _BASIC, _DEFAULT_PAYLOAD = 0, 0, 1, 0
 """Numbers as one community client lists them: an outgoing webhook, by POST, with Basic authentication."""
 
 _NOTE = "Tells Trueup that a client changed, so that it reads that client again. Made by Trueup; remove it there."
@@ -140,7 +140,6 @@ class HaloPsaCallbackRegistration:
             "basic_password": secrets.basic_password,
             "active": True,
             "payload_type": _DEFAULT_PAYLOAD,
-            "batch_method": _NO_BATCH,
             "note": _NOTE,
             "events": [{"name": name} for name in EVENT_NAMES],
         }
