@@ -36,6 +36,7 @@ from trueup.domain.plan import Change, Plan, PlanState
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.runs import RunState, Snapshot, Step
 from trueup.domain.verdicts import Reconciliation
+from trueup.usecases.account_refresh import REFRESHED
 from trueup.usecases.reconciliation import ReconciliationPolicy
 
 __all__ = ["Evidence", "PsaWrite", "Report", "audit", "writes_of"]
@@ -113,7 +114,9 @@ class _View:
             for event in self.events[max(read_at) :]
             if event.audit.action.startswith(MAPPING_ACTIONS) and event.audit.run_id != run_id
         ]
-        if not run.plan_id or moved:
+        compared = [event.number for event in self.events if event.audit.action == "plan proposed"]
+        refreshed = [event.number for event in self.events if event.audit.action == REFRESHED]
+        if not run.plan_id or moved or max(refreshed, default=0) > max(compared, default=0):
             return None
         try:
             return run_id, self.state.reconciliations.get(self.snapshots[Side.PSA].period)
@@ -122,7 +125,8 @@ class _View:
 
 
 def _is_read(event: AuditEvent) -> bool:
-    return event.audit.action in {f"{side.value} read" for side in Side}
+    """A complete read, or one in which a client was read again since: nothing else may a plan be made on."""
+    return event.audit.action in {REFRESHED, *(f"{side.value} read" for side in Side)}
 
 
 def _change_subject(plan: Plan, change: Change) -> str:
@@ -333,7 +337,7 @@ def _check_reconciliation(view: _View, policy: ReconciliationPolicy, report: Rep
         on=local_day(min(vendor_read.started_at, psa_read.started_at), policy.time_zone),
         vendor=facts,
         psa=psa_facts(view.state.snapshots.psa_pages(psa_read)),
-        psa_read_at=psa_read.completed_at,
+        psa_read_at=psa_read.accounts_as_of or psa_read.completed_at,
         accounts=tuple(view.accounts),
         services=view.services,
         currency=policy.currency,

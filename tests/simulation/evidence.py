@@ -35,7 +35,7 @@ def writes_of(source: FakePsa | World | Mapping[str, Any]) -> tuple[PsaWrite, ..
     return tuple(
         PsaWrite(str(one["line_id"]), _number(one["before"]), _asked(one["body"]), _number(one["after"]))
         for one in records
-        if one["committed"]
+        if one["committed"] and one["line_id"] is not None  # a callback that was registered changes no line
     )
 
 

@@ -63,10 +63,10 @@ def systems(office: Office) -> CallbackSystems:
     )
 
 
-def test_the_address_ends_in_a_token_and_as_connectwise_wants_it(month: Office, registration: Registration) -> None:
+def test_the_address_ends_in_a_token_that_nobody_guesses(month: Office, registration: Registration) -> None:
     found = register_callbacks(URL, actor="ada", systems=systems(month))
     kept = month.vault.get(secrets_name(IntegrationName.CONNECTWISE), host=PSA_HOST)
-    assert list(registration.urls.values()) == [f"{URL}/v1/callbacks/connectwise/{kept['path_token']}?recordId="]
+    assert list(registration.urls.values()) == [f"{URL}/v1/callbacks/connectwise/{kept['path_token']}"]
     assert len(kept["path_token"]) >= 43
     assert 20 <= len(kept["signing_secret"]) <= 64
     assert len({*kept.values()}) == 4
@@ -74,10 +74,10 @@ def test_the_address_ends_in_a_token_and_as_connectwise_wants_it(month: Office, 
     assert kept["path_token"] not in repr(found)
 
 
-def test_other_psas_get_the_address_as_it_is() -> None:
+@pytest.mark.parametrize("name", [IntegrationName.CONNECTWISE, IntegrationName.AUTOTASK, IntegrationName.HALOPSA])
+def test_each_psa_has_an_address_of_its_own(name: IntegrationName) -> None:
     secrets = CallbackSecrets("token", "s" * 43, "trueup", "p")
-    assert callback_url(URL, IntegrationName.AUTOTASK, secrets) == f"{URL}/v1/callbacks/autotask/token"
-    assert callback_url(URL, IntegrationName.HALOPSA, secrets) == f"{URL}/v1/callbacks/halopsa/token"
+    assert callback_url(URL, name, secrets) == f"{URL}/v1/callbacks/{name.value}/token"
 
 
 def test_repeating_it_makes_no_new_secrets_and_no_new_callback(month: Office, registration: Registration) -> None:

@@ -113,9 +113,8 @@ def kept_secrets(integration: Integration, vault: Vault) -> CallbackSecrets:
 
 
 def callback_url(origin: str, name: IntegrationName, secrets: CallbackSecrets) -> str:
-    """The address to register. ConnectWise writes the id of the record behind whatever the address ends with."""
-    url = f"{origin}/v1/callbacks/{name.value}/{secrets.path_token}"
-    return f"{url}?recordId=" if name is IntegrationName.CONNECTWISE else url
+    """The address to register. What a PSA wants at the end of it besides is for its adapter to know."""
+    return f"{origin}/v1/callbacks/{name.value}/{secrets.path_token}"
 
 
 def _opened(systems: CallbackSystems) -> tuple[Integration, CallbackRegistration]:
