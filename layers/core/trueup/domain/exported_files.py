@@ -81,7 +81,16 @@ _CLIENT_ID = FileField(
 _CLIENT_NAME = FileField(
     "client_name",
     "name of the client",
-    ("client name", "client", "company name", "company", "customer name", "customer", "business name", "psa account name"),
+    (
+        "client name",
+        "client",
+        "company name",
+        "company",
+        "customer name",
+        "customer",
+        "business name",
+        "psa account name",
+    ),
     required=True,
 )
 _PRODUCT_CODE = FileField(
@@ -119,7 +128,9 @@ FILE_FIELDS: dict[FileKind, tuple[FileField, ...]] = {
         FileField("account_name", "account name", _ACCOUNT_NAMES),
         FileField("service_id", "id of the service", ("service id", "product id", "product code", "sku")),
         FileField(
-            "service_name", "name of the service", ("service", "service name", "product", "product name", "plan", "package")
+            "service_name",
+            "name of the service",
+            ("service", "service name", "product", "product name", "plan", "package"),
         ),
         FileField("seats", "seats", _SEATS, required=True),
     ),

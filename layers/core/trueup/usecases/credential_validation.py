@@ -159,7 +159,7 @@ def replaced_by(wanted: Integration, integrations: Integrations) -> tuple[Integr
 
 def _occupied(wanted: Integration, other: Integration) -> Conflict:
     side = "PSA" if wanted.name.side is Side.PSA else "vendor"
-    command = f"trueup connect {wanted.name.value.replace('_', '-')} --switch"
+    command = f"trueup connect {wanted.name.value} --switch"
     return Conflict(
         f"{other.name.label} is connected ({other.system}), and only one {side} can be at a time",
         remedy=f'To change over: {command} (over the API: "switch": true). Vendor data, mappings, plans and history '
@@ -200,6 +200,10 @@ def _require_reads(name: IntegrationName, report: CapabilityReport) -> None:
     """A credential that may read nothing is refused; one that lacks something is stored with what it lacks."""
     if report.capabilities and len(report.missing) == len(report.capabilities):
         rows = "; ".join(capability.permission for capability in report.missing)
+        if not CREDENTIAL_FIELDS[name]:
+            raise ConfigurationInvalid(
+                f"no file that {name.label} read was given yet", remedy=f"Give one first: {rows}."
+            )
         raise PermissionMissing(
             f"the credential is accepted but may read nothing that {name} is needed for",
             integration=name,
