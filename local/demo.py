@@ -32,7 +32,7 @@ from local.simulators.credentials import (
     MIMECAST_CLIENT_ID,
     connectwise_headers,
 )
-from trueup.api.views import plan_view
+from trueup.api.plan_views import plan_view
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.errors import VendorUnavailable
 from trueup.domain.mapping import MappingState

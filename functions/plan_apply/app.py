@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from trueup import bootstrap
 from trueup.api.deadlines import stop_at_seconds
 from trueup.api.events import ApplyEvent
-from trueup.api.views import plan_totals_view
+from trueup.api.plan_views import plan_totals_view
 from trueup.domain.errors import LeaseHeld, RateLimited
 from trueup.domain.integrations import Side
 from trueup.domain.periods import Period

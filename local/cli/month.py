@@ -28,12 +28,12 @@ from local.cli.tables import (
 )
 from local.cli.workplace import Workplace
 from trueup import bootstrap
+from trueup.api.plan_views import plan_view
 from trueup.api.spreadsheets import reconciliation_csv
 from trueup.api.views import (
     View,
     integration_view,
     mapping_totals_view,
-    plan_view,
     reconciliation_view,
     run_view,
     time_text,

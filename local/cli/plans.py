@@ -12,7 +12,8 @@ from local.cli.month import say_what_comes_next
 from local.cli.output import Column, problem_view, shown
 from local.cli.tables import outcome_cell, plan_money, plan_table
 from local.cli.workplace import Workplace
-from trueup.api.views import View, change_view, plan_totals_view, plan_view
+from trueup.api.plan_views import change_view, plan_totals_view, plan_view
+from trueup.api.views import View
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.canonical import decimal_text
 from trueup.domain.errors import NotFound, TrueupError

@@ -10,6 +10,9 @@ from trueup.domain.api_keys import KeyScope
 
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
+Effective = Annotated[
+    str, Field(max_length=40, description="now, next_invoice, next_period or a day as YYYY-MM-DD, as the PSA offers")
+]
 Checksum = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -73,14 +76,45 @@ class ReleaseBody(Body):
     reason: ShortText
 
 
+class AddLineBody(Body):
+    """The line that a new-revenue row lacks, on an agreement a person chose: one of the row's agreement_choices."""
+
+    row_id: Identifier
+    agreement_id: Identifier
+    effective: Effective = ""
+
+
+class UndoBody(Body):
+    """What to take back of a plan: the named changes, or all that it wrote when none is named."""
+
+    reason: ShortText
+    change_ids: Annotated[list[Identifier], Field(max_length=5000)] = []
+
+
+class FixedLine(Body):
+    line_id: Identifier
+    seats: Annotated[StrictInt, Field(ge=0, le=10_000_000)]
+
+
+class LineDivisionBody(Body):
+    """How the seats are divided: every live line but one with a fixed number, the rest on ``balance``."""
+
+    fixed: Annotated[list[FixedLine], Field(min_length=1, max_length=200)]
+    balance: Identifier
+    reason: ShortText
+
+
 class ChecksumBody(Body):
     checksum: Checksum
 
 
 class RunBody(Body):
-    """``accept_drop``: believe a list that is much shorter than last time. False when left out, and so is the body."""
+    """``accept_drop``: believe a list that is much shorter than last time. ``effective``: from when the changes are to
+    count, as the connected PSA does it when left out. The body may be left out too.
+    """
 
     accept_drop: StrictBool = False
+    effective: Effective = ""
 
 
 class ApiKeyBody(Body):

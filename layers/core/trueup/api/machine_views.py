@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trueup.api.views import View, count_view, plan_totals_view, row_view, time_text, totals_view
+from trueup.api.plan_views import plan_totals_view
+from trueup.api.views import View, count_view, row_view, time_text, totals_view
 from trueup.domain.api_keys import ApiKey
 from trueup.domain.callbacks import RegisteredCallback
 from trueup.domain.counts import Count, Known

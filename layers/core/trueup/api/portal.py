@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from trueup.api import (
     file_routes,
     integration_routes,
+    line_routes,
     machine_routes,
     mapping_routes,
     plan_routes,
@@ -43,6 +44,7 @@ def build_portal(logger: Logger) -> APIGatewayHttpResolver:
         mapping_routes,
         run_routes,
         plan_routes,
+        line_routes,
         machine_routes,
         psa_routes,
     ):

@@ -13,7 +13,7 @@ from trueup.api.inputs import ChecksumBody, RunBody
 from trueup.api.machine_callers import permitted
 from trueup.api.machine_views import client_view, plan_summary_view
 from trueup.api.replies import written
-from trueup.api.run_routes import chosen_period
+from trueup.api.run_routes import begun_run, chosen_period
 from trueup.api.views import View, run_view
 from trueup.domain.api_keys import KeyScope
 from trueup.domain.billing import PsaAccountId
@@ -21,7 +21,6 @@ from trueup.domain.errors import NotFound
 from trueup.domain.plan import Plan
 from trueup.settings import settings
 from trueup.usecases.client_counts import client_counts
-from trueup.usecases.monthly_run import begin_run
 from trueup.usecases.plans import approve_plan
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
@@ -32,13 +31,7 @@ def start_run(body: Annotated[RunBody | None, Body()] = None) -> Response[str]:
     caller = permitted(router, KeyScope.RUNS_START)
 
     def write() -> View:
-        run = begin_run(
-            actor=caller.name,
-            time_zone=settings().time_zone,
-            runs=bootstrap.state().runs,
-            clock=bootstrap.clock(),
-            accept_drop=body is not None and body.accept_drop,
-        )
+        run = begun_run(body, caller.name)
         bootstrap.workflow().start(run.id)
         return run_view(run)
 

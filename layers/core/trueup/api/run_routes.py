@@ -25,9 +25,10 @@ from trueup.api.views import (
 )
 from trueup.domain.errors import InputInvalid
 from trueup.domain.periods import Period
+from trueup.domain.runs import Run
 from trueup.domain.verdicts import Verdict
 from trueup.settings import settings
-from trueup.usecases.monthly_run import begin_run
+from trueup.usecases.monthly_run import begin_run, chosen_wish
 from trueup.usecases.psa_switch import kept_file, kept_mappings
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
@@ -42,18 +43,22 @@ def chosen_period(text: str | None) -> str:
     return str(Period.parse(text) if text else Period.at(bootstrap.clock().now(), settings().time_zone))
 
 
+def begun_run(body: RunBody | None, actor: str) -> Run:
+    """The run that a request asks for. Raises InputInvalid (``effective``), NotConnected, LeaseHeld."""
+    order = body or RunBody()
+    state, clock, time_zone = bootstrap.state(), bootstrap.clock(), settings().time_zone
+    wish = chosen_wish(order.effective, integrations=state.integrations, time_zone=time_zone, clock=clock)
+    return begin_run(
+        actor=actor, time_zone=time_zone, runs=state.runs, clock=clock, accept_drop=order.accept_drop, wish=wish
+    )
+
+
 @router.post("/v1/runs", tags=["runs"], summary="Start a run, or learn which one runs already")
 def start_run(body: Annotated[RunBody | None, Body()] = None) -> Response[str]:
     caller = allowed(router, Role.PREPARER)
 
     def write() -> dict[str, Any]:
-        run = begin_run(
-            actor=caller.name,
-            time_zone=settings().time_zone,
-            runs=bootstrap.state().runs,
-            clock=bootstrap.clock(),
-            accept_drop=body is not None and body.accept_drop,
-        )
+        run = begun_run(body, caller.name)
         bootstrap.workflow().start(run.id)
         return run_view(run)
 

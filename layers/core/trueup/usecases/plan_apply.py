@@ -73,11 +73,11 @@ def apply_plan(
 ) -> Applied:
     """Apply the approved changes that have no final result yet. Calling it again goes on and repeats nothing.
 
-    ``owner`` names this very execution: two at once are refused. ``psa_system`` is what ``psa`` was opened on
-    (Integration.system): a plan for the lines of another PSA is refused. ``open_line_creation`` is asked for once, when
-    the plan has a line to make. Raises ChecksumMismatch, PlanNotReady, LeaseHeld, RateLimited or CredentialRejected
-    when the PSA lets nothing through, and VendorUnavailable when it is away; what was recorded before stays.
-    A plan that is replaced by a newer one meanwhile stops before its next change: what it says is no longer true.
+    ``owner`` names this very execution: two at once are refused. ``psa_system`` is what ``psa`` was opened on: a plan
+    for the lines of another PSA is refused. ``open_line_creation`` is asked for when there is a line to make. Raises
+    ChecksumMismatch, PlanNotReady, LeaseHeld, RateLimited or CredentialRejected when the PSA lets nothing through, and
+    VendorUnavailable when it is away; what was recorded before stays. A plan that is replaced by a newer one meanwhile
+    stops before its next change: what it says is no longer true.
     """
     plan = plans.get(plan_id)
     plan.require_approved(checksum)
@@ -100,12 +100,11 @@ def apply_plan(
                 return Applied(plan, is_done=False)
             leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
             _require_still_wanted(plan, checksum, period_now, plan_index)
-            was_intended = change.id in intended
             plans.intend(plan, change, _audit(plan, change, actor, clock.now(), "change begun", ""))
             # A change that was begun before may be in the PSA already: then the line is read, whatever was decided.
-            objection = "" if was_intended else still_true.objection(change)
+            objection = "" if change.id in intended else still_true.objection(change)
             written = WriteResult(WriteOutcome.CONFLICT, objection) if objection else writer.write(change)
-            plan = _recorded(plan, change, written, was_intended, actor, plans, clock)
+            plan = _recorded(plan, change, written, change.id in intended, actor, plans, clock)
             result = plan.result(change.id)
             if on_result is not None and result is not None:
                 on_result(change, result)
