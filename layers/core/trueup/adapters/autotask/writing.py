@@ -8,7 +8,7 @@ without a word for a service that does not. It must not touch a period that some
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -27,6 +27,7 @@ from trueup.domain.counts import Seats
 from trueup.domain.errors import (
     InputInvalid,
     RateLimited,
+    ReplyUnreadable,
     ResourceAbsent,
     TrueupError,
     UnsafeAddress,
@@ -188,7 +189,9 @@ class UnitsWriter:
 
     def _judged(self, reply: HttpReply) -> _Sent:
         if reply.succeeded:
-            return _Sent(_Answer.ACCEPTED, f"Autotask answered with status {reply.status}")
+            # A page of a proxy under status 200 says nothing of what became of it.
+            answer = _Answer.ACCEPTED if _names_an_item(reply) else _Answer.UNCLEAR
+            return _Sent(answer, f"Autotask answered with status {reply.status}")
         said = said_by(reply, secrets=self._session.secrets)
         if reply.status == 401:
             meaning = "Autotask does not accept the credential"
@@ -283,6 +286,15 @@ def _unmoved(order: _Order, line: Line, sent: _Sent) -> WriteResult:
         "apply the plan once more, which reads the line first"
     )
     return result_of(WriteOutcome.UNKNOWN, reason, line)
+
+
+def _names_an_item(reply: HttpReply) -> bool:
+    """Whether the answer is the documented one: the id of the adjustment."""
+    try:
+        body = reply.json()
+    except ReplyUnreadable:
+        return False
+    return isinstance(body, Mapping) and isinstance(body.get("itemId"), int)
 
 
 def _day_of(version: str) -> date | None:
