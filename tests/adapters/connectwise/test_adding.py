@@ -8,11 +8,13 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.adapters.connectwise.connected import EMAIL, HARBOR, LINE, MANAGED, Connected, connected, many_clients
 from tests.contracts.psa_subjects import Scene, a_line, a_product, an_account, an_agreement
 from trueup.domain.billing import AgreementState, NewLine, PsaAccountId, WriteOutcome, WriteResult
-from trueup.domain.errors import InputInvalid, RateLimited, ReplyUnreadable, ResourceAbsent
+from trueup.domain.errors import InputInvalid, RateLimited, ReplyUnreadable, ResourceAbsent, VendorTrouble
 
 AWARENESS = a_product(561, "MIME-AWARE", "Mimecast Awareness Training")
 SCENE = Scene((HARBOR,), (MANAGED,), (LINE,), (EMAIL, AWARENESS))
@@ -135,6 +137,33 @@ def test_a_limit_that_does_not_end_is_raised_and_nothing_is_made() -> None:
         with pytest.raises(RateLimited):
             make(site)
         assert len(site.simulator.world.lines_of(1201)) == 1
+
+
+FAULTS = st.tuples(
+    st.sampled_from(["POST", "GET"]),
+    st.sampled_from(
+        ["drop_after_commit", "error_after_commit", "drop_before_commit", "status", "rate_limited", "html"]
+    ),
+    st.integers(1, 3),
+    st.integers(1, 6),
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(faults=st.lists(FAULTS, max_size=4))
+def test_whatever_goes_wrong_the_same_call_ends_with_one_line(faults: list[tuple[str, str, int, int]]) -> None:
+    with connected(SCENE) as site:
+        for method, kind, nth, times in faults:
+            site.simulator.faults.add(kind, method=method, path="/finance/*", nth=nth, times=times)
+        for _ in range(30):
+            try:
+                outcome = make(site).outcome
+            except VendorTrouble:
+                continue
+            if outcome in (WriteOutcome.APPLIED, WriteOutcome.ALREADY):
+                break
+        assert [line.quantity for line in site.simulator.world.lines_of(1201)] == [12, 7]
+        assert make(site).outcome is WriteOutcome.ALREADY
 
 
 # One client alone.

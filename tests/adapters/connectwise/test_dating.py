@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from local.simulators.connectwise import ConnectWiseSimulator
 from local.simulators.connectwise_records import keep_more
@@ -33,7 +35,7 @@ from trueup.adapters.connectwise.dating import COPIED_FIELDS
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.domain.billing import AgreementState, Line, WriteOutcome, WriteResult
 from trueup.domain.counts import Seats
-from trueup.domain.errors import RateLimited, VendorUnavailable
+from trueup.domain.errors import RateLimited, VendorTrouble, VendorUnavailable
 
 DAY = date(2026, 11, 1)
 LAST_DAY = date(2026, 10, 31)
@@ -349,3 +351,64 @@ def test_what_is_read_after_it_is_the_ending_line_and_the_coming_one() -> None:
     assert [line.is_live(date(2026, 10, 30)) for line in lines] == [True, False]
     assert [line.is_live(DAY) for line in lines] == [False, True]
     assert new.is_future(LAST_DAY)
+
+
+def test_a_new_line_that_is_made_late_is_found_by_the_next_call() -> None:
+    """The answer was lost, the line was not there yet, and ConnectWise made it after we had looked."""
+    with connected() as site:
+        site.simulator.faults.add("drop_before_commit", method="POST")
+        assert change(site.psa).outcome is WriteOutcome.UNKNOWN
+        late = replace(
+            site.simulator.world.additions[88431], id=88432, quantity=15.0, effective_date="2026-11-01T00:00:00Z"
+        )
+        site.simulator.world.add_addition(late)
+        result = change(site.psa)
+        assert (result.outcome, result.line_id) == (WriteOutcome.APPLIED, "88432")
+        assert lines_of(site) == SETTLED
+
+
+@pytest.mark.parametrize(
+    ("ends", "outcome"),
+    [(None, WriteOutcome.REJECTED), (date(2026, 12, 31), WriteOutcome.REJECTED), (LAST_DAY, WriteOutcome.APPLIED)],
+)
+def test_a_plain_change_waits_for_a_dated_one_that_is_half_made(ends: date | None, outcome: WriteOutcome) -> None:
+    """Otherwise both lines would bill the new seats from the day on."""
+    coming = a_line(88432, MANAGED, EMAIL, "15", effective_from=DAY)
+    with connected(scene_with(coming, line=replace(LINE, effective_to=ends))) as site:
+        result = site.psa.set_quantity(REFERENCE, expected=Decimal(12), expected_version="", target=Seats(15))
+        assert result.outcome is outcome
+        assert len(site.simulator.world.writes) == int(outcome is WriteOutcome.APPLIED)
+    assert outcome is WriteOutcome.APPLIED or "88432" in result.reason
+
+
+FAULTS = st.tuples(
+    st.sampled_from(["POST", "PATCH", "GET"]),
+    st.sampled_from(
+        ["drop_after_commit", "error_after_commit", "drop_before_commit", "status", "rate_limited", "html"]
+    ),
+    st.integers(1, 4),
+    st.integers(1, 6),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(faults=st.lists(FAULTS, max_size=4))
+def test_whatever_goes_wrong_the_same_call_ends_settled_with_one_new_line(
+    faults: list[tuple[str, str, int, int]],
+) -> None:
+    with connected() as site:
+        for method, kind, nth, times in faults:
+            site.simulator.faults.add(kind, method=method, path="/finance/*", nth=nth, times=times)
+        seen = set()
+        for _ in range(30):
+            try:
+                outcome = change(site.psa).outcome
+            except VendorTrouble:
+                continue
+            seen.add(outcome)
+            assert len(site.simulator.world.lines_of(1201)) <= 2
+            if outcome in DONE:
+                break
+        assert lines_of(site) == SETTLED
+        assert change(site.psa).outcome is WriteOutcome.ALREADY
+    assert WriteOutcome.CONFLICT not in seen

@@ -8,7 +8,7 @@ ConnectWise asked for. It must send no field but the quantity and must never ove
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -79,7 +79,7 @@ class QuantityWriter:
         early = decide_before(LineState(line, state.agreement, state.read_at), wish, today)
         if early is not None:
             return early
-        return twin_of(line, lines, siblings, today)
+        return twin_of(line, lines, siblings, today) or _coming(line, lines, siblings, today)
 
     def _write(self, reference: LineReference, state: LineState, wish: Wish) -> WriteResult:
         line, attempts = state.line, Attempts()
@@ -109,6 +109,21 @@ class QuantityWriter:
                 return decided
             if attempts.sends >= SENDS_MAXIMUM:
                 return _give_up(line, sent, attempts)
+
+
+def _coming(line: Line, beside: Iterable[Line], siblings: Collection[LineId], today: date) -> WriteResult | None:
+    """A refusal when a line of the product is to begin while this one goes on: both would bill from then.
+
+    That is what an unfinished dated change leaves behind; changing this line as well would make it worse.
+    """
+    for other in beside:
+        if other.product_id != line.product_id or other.id in siblings or not other.is_future(today):
+            continue
+        if line.effective_to is None or (other.effective_from is not None and other.effective_from < line.effective_to):
+            shown = f"line {other.id} of the product begins on {other.effective_from} while this one goes on"
+            reason = f"nothing was sent: {shown}; finish that change or end one of the two in ConnectWise"
+            return result_of(WriteOutcome.REJECTED, reason, line)
+    return None
 
 
 def _decide_after(line: Line, wish: Wish, sent: Sent) -> WriteResult | None:
