@@ -17,7 +17,7 @@ from local.simulators import halopsa_routes
 from local.simulators.credentials import HALOPSA_CLIENT_ID, HALOPSA_CLIENT_SECRET, HALOPSA_TENANT
 from local.simulators.faults import Fault
 from local.simulators.halopsa_records import halo_time, memory
-from local.simulators.halopsa_writing import note_change
+from local.simulators.halopsa_writing import add_line, note_change
 from local.simulators.messages import Reply, Request, json_reply, to_json, wire_time
 from local.simulators.server import Simulator
 from local.simulators.world import World, WriteRecord
@@ -190,6 +190,10 @@ class HaloPsaSimulator(Simulator):
         with self.world.lock:
             line = self.world.additions.get(int(fault.option("line_id", 0)))
             if line is None:
+                return
+            if fault.option("add_item"):
+                added = add_line(self.world, line.agreement_id, self.world.catalog[int(fault.option("add_item"))])
+                note_change(self, line.agreement_id, added.id, "line added", ("", f"{added.quantity:g}"), "jsmith")
                 return
             before = line.quantity
             if fault.option("touch_only"):

@@ -94,7 +94,7 @@ def held_agreement(agreement: Agreement) -> Agreement:
 
 
 def held_line(line: Line) -> Line:
-    """No units are free of charge; not billed is a price of zero; the version is a digest of what the line bills."""
+    """No units are free of charge; not billed is a price of zero; the version is made of what the line bills."""
     calculated = line.not_writable_reason is not None
     price = line.unit_price if line.billable else Decimal(0)
     wire = LineWire.model_validate(
@@ -108,6 +108,8 @@ def held_line(line: Line) -> Line:
             "unit_cost": line.unit_cost,
             "startdate": line.effective_from.isoformat() if line.effective_from else None,
             "enddate": line.effective_to.isoformat() if line.effective_to else None,
+            "isinactive": False,
+            "onetimecharge": False,
             "recurring_invoice_quantity_type": 3 if calculated else 0,
         }
     )

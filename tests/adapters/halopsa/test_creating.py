@@ -192,3 +192,12 @@ def test_a_new_line_is_written_like_any_other() -> None:
         assert line.version == made.version_seen
         other = site.psa.read_line(REFERENCE).line
         assert other.quantity == 12
+
+
+def test_an_edit_that_was_saved_between_reading_and_posting_is_given_back() -> None:
+    with connected(ONLY_EMAIL) as site:
+        site.simulator.faults.add("moved_line", method="POST", path=INVOICES, line_id=88431, quantity=13)
+        result = make(site)
+        assert result.outcome is WriteOutcome.APPLIED
+        assert "line 88431 has 13 again" in result.reason
+        assert list(site.quantities().values()) == [13, 9]

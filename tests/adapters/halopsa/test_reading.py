@@ -38,6 +38,7 @@ from tests.contracts.psa_subjects import Scene, a_line, an_account, an_agreement
 from tests.fakes.clock import FakeClock
 from trueup.adapters.halopsa import open_halopsa
 from trueup.adapters.halopsa.paging import Position
+from trueup.adapters.halopsa.versions import is_same_version
 from trueup.adapters.halopsa.wire import LineWire
 from trueup.domain.billing import AgreementState, Line, LineReference, PsaAccountId
 from trueup.domain.errors import (
@@ -292,8 +293,20 @@ def test_an_edit_of_another_line_leaves_the_version_and_one_of_this_line_moves_i
 
 def test_a_version_does_not_depend_on_how_a_number_is_written() -> None:
     line = {"id": 1, "_itemid": 5, "qty_order": Decimal("42.00"), "unit_price": Decimal("4.250")}
-    same = {**line, "qty_order": 42, "unit_price": Decimal("4.25"), "onetimecharge": False, "customfields": []}
+    same = {**line, "qty_order": 42, "unit_price": Decimal("4.25"), "customfields": []}
     assert LineWire.model_validate(line).version() == LineWire.model_validate(same).version()
+
+
+def test_a_field_that_only_one_reading_tells_is_no_edit_and_one_that_both_tell_is() -> None:
+    """A list may tell less of a line than the invoice by itself does; that must not make every change a conflict."""
+    short = {"id": 1, "_itemid": 5, "qty_order": 42, "unit_price": 4}
+    long = {**short, "unit_cost": 3, "onetimecharge": False, "startdate": "2024-01-01T00:00:00", "item_code": "A"}
+    versions = [LineWire.model_validate(one).version() for one in (short, long, {**long, "unit_cost": 2})]
+    assert is_same_version(versions[0], versions[1])
+    assert is_same_version(versions[0], versions[2])
+    assert not is_same_version(versions[1], versions[2])
+    assert not is_same_version(versions[0], "")
+    assert not is_same_version(versions[0], LineWire.model_validate({**short, "qty_order": 41}).version())
 
 
 @pytest.mark.parametrize("raw", ["null", '"12"', "true", "NaN", "1e30", "[12]", "{}"])

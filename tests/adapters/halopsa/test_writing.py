@@ -381,8 +381,17 @@ def test_an_overwritten_edit_that_cannot_be_given_back_is_an_alarm() -> None:
         result = write(site)
         assert result.outcome is WriteOutcome.UNKNOWN
         assert result.reason.startswith(ALARM)
-        assert "qty_order of line 88432 was 9 and is 3" in result.reason
+        assert "on line 88432, qty_order went back from 9 to 3" in result.reason
         assert "The line itself reads 15" in result.reason
+
+
+def test_a_line_that_somebody_added_between_reading_and_posting_and_that_the_post_took_away_is_an_alarm() -> None:
+    with connected() as site:
+        site.simulator.faults.add("moved_line", method="POST", path=INVOICES, line_id=88431, add_item=561)
+        result = write(site)
+        assert result.outcome is WriteOutcome.UNKNOWN
+        assert result.reason.startswith(ALARM)
+        assert "on line 88433, line removed went back from 1 to nothing" in result.reason
 
 
 def test_what_was_written_to_the_same_invoice_a_moment_ago_is_not_taken_for_somebody_elses() -> None:

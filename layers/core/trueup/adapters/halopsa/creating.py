@@ -10,12 +10,12 @@ from datetime import date
 from decimal import Decimal
 
 from trueup.adapters.halopsa.catalog import read_item
-from trueup.adapters.halopsa.changes import ChangesSince
+from trueup.adapters.halopsa.changes import changes_since, newest_change
 from trueup.adapters.halopsa.document import Invoice, RawLine
 from trueup.adapters.halopsa.judging import differences, live_lines_of, obstacle_of_invoice
 from trueup.adapters.halopsa.posting import Answer, Attempts, Sent, post_lines
 from trueup.adapters.halopsa.reading import BillingReader, record_id
-from trueup.adapters.halopsa.restoring import Aftermath, put_back
+from trueup.adapters.halopsa.restoring import Aftermath, put_back, put_back_overwritten
 from trueup.adapters.halopsa.session import HaloSession
 from trueup.adapters.halopsa.wire import ItemWire, plain
 from trueup.adapters.halopsa.writing import InvoiceLocks, require_no_day, wait_out_run
@@ -39,6 +39,7 @@ class LineMaker:
         record_id(order.agreement_id, "agreement_id")
         item_id = record_id(order.product_id, "product_id")
         with self._locks.held(order.agreement_id):
+            newest = newest_change(self._session, int(order.agreement_id))
             try:
                 invoice = self._reader.read_invoice(order.agreement_id)
                 early = self._decide_before(invoice, order)
@@ -47,9 +48,9 @@ class LineMaker:
                 item = read_item(self._session, item_id)
             except ResourceAbsent as absent:
                 return WriteResult(WriteOutcome.REJECTED, f"nothing was sent: {absent.message}")
-            return self._make(invoice, order, item)
+            return self._make(invoice, order, item, newest)
 
-    def _make(self, invoice: Invoice, order: NewLine, item: ItemWire) -> WriteResult:
+    def _make(self, invoice: Invoice, order: NewLine, item: ItemWire, newest: int | None) -> WriteResult:
         attempts = Attempts()
         while True:
             if wait_out_run(self._clock, invoice.header, may_raise=True):
@@ -63,7 +64,7 @@ class LineMaker:
             if sent.answer is Answer.REFUSED:
                 return WriteResult(WriteOutcome.REJECTED, sent.reason)
             if sent.trouble is None:
-                return self._settled(invoice, order, sent)
+                return self._settled(invoice, order, sent, newest)
             if not attempts.wait(sent.trouble, self._clock):
                 raise sent.trouble
             # Surely not carried out: look again, since lines may have come and gone during the wait.
@@ -72,7 +73,7 @@ class LineMaker:
             if early is not None:
                 return early
 
-    def _settled(self, before: Invoice, order: NewLine, sent: Sent) -> WriteResult:
+    def _settled(self, before: Invoice, order: NewLine, sent: Sent, newest: int | None) -> WriteResult:
         """What became of the POST, by looking for the line."""
         try:
             after = self._reader.read_invoice(order.agreement_id)
@@ -81,11 +82,9 @@ class LineMaker:
             return WriteResult(WriteOutcome.UNKNOWN, reason)
         known = {str(raw.get("id")) for raw in before.raw_lines}
         made = [line for line in live_lines_of(after, order.product_id, self._today()) if line.id not in known]
-        damage = differences(before, after, besides=None)
-        if damage and (made or sent.answer is Answer.ACCEPTED):
-            aftermath = Aftermath(
-                made[0].id if made else "", Decimal(order.quantity), ChangesSince(is_known=False), sent
-            )
+        changes = changes_since(self._session, before.header.id, newest)
+        aftermath = Aftermath(made[0].id if made else "", Decimal(order.quantity), changes, sent)
+        if differences(before, after, besides=None) and (made or sent.answer is Answer.ACCEPTED):
             return put_back(self._session, self._reader, before, after, aftermath)
         if not made:
             return _not_made(sent)
@@ -93,7 +92,11 @@ class LineMaker:
         if line.quantity != order.quantity:
             reason = f"the line was made with {plain(line.quantity)}, not {order.quantity}; look at it in HaloPSA"
             return _named(WriteOutcome.REJECTED, reason, line)
-        return _named(WriteOutcome.APPLIED, f"made as line {line.id} and read back as {order.quantity}", line)
+        repaired = put_back_overwritten(self._session, self._reader, after, aftermath)
+        made_as = f"made as line {line.id} and read back as {order.quantity}"
+        if repaired.alarm:
+            return _named(WriteOutcome.UNKNOWN, f"{repaired.alarm}. The line itself was {made_as}.", line)
+        return _named(WriteOutcome.APPLIED, "; ".join((made_as, *repaired.notes)), line)
 
     def _decide_before(self, invoice: Invoice, order: NewLine) -> WriteResult | None:
         """The outcome when nothing is to be sent, else None."""

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from trueup.adapters.halopsa.document import Invoice, RawLine
+from trueup.adapters.halopsa.versions import is_same_version
 from trueup.adapters.halopsa.wire import InvoiceWire, is_text_line, plain
 from trueup.domain.billing import AgreementState, Line, LineId, LineReference, ProductId, WriteOutcome, WriteResult
 
@@ -63,7 +64,8 @@ class Wish:
         return self.reference.product_id
 
     def still_holds(self, line: Line) -> bool:
-        return line.quantity == self.expected and self.version in ("", line.version) and self.is_for(line)
+        is_unedited = not self.version or is_same_version(self.version, line.version)
+        return line.quantity == self.expected and is_unedited and self.is_for(line)
 
     def is_for(self, line: Line) -> bool:
         return self.product_id in (None, line.product_id)

@@ -184,7 +184,8 @@ def _quantity(invoice: Invoice, line_id: str) -> Decimal | None:
 
 
 def _told(row: ChangeWire) -> str:
-    return f"{row.field_name[:40]} of line {row.invoice_line_id} was {row.old_value[:40]} and is {row.new_value[:40]}"
+    old, new = row.old_value[:40] or "nothing", row.new_value[:40] or "nothing"
+    return f"on line {row.invoice_line_id}, {row.field_name[:40]} went back from {old} to {new}"
 
 
 def _unknown(invoice: Invoice, aftermath: Aftermath, reason: str) -> WriteResult:

@@ -6,8 +6,6 @@ carries another type raises SchemaUnknown with the field's name and never its va
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -16,6 +14,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
+from trueup.adapters.halopsa.versions import version_of
 from trueup.domain.billing import (
     Agreement,
     AgreementId,
@@ -200,23 +199,22 @@ class LineWire(RecordWire):
         return NO_ITEM_REASON if self.product_id() == NO_PRODUCT else None
 
     def version(self) -> str:
-        """A digest of what the line bills. An edit of another line of the invoice, which moves the invoice's own mark
-        (``last_modified``), leaves it as it is; so several changes of one plan may be written to one invoice.
-        """
-        told = (
-            str(self.product_id()),
-            self.item_code,
-            self.item_shortdescription,
-            plain(self.qty_order),
-            plain(self.unit_price),
-            plain(self.unit_cost),
-            str(self.startdate),
-            str(self.enddate),
-            bool(self.isinactive),
-            bool(self.onetimecharge),
-            self.recurring_invoice_quantity_type or MANUAL_QUANTITY_TYPE,
+        """The mark of what the line bills; see ``versions``."""
+        return version_of(
+            (
+                self.product_id(),
+                self.item_code or None,
+                self.item_shortdescription or None,
+                self.qty_order,
+                self.unit_price,
+                self.unit_cost,
+                self.startdate,
+                self.enddate,
+                self.isinactive,
+                self.onetimecharge,
+                self.recurring_invoice_quantity_type,
+            )
         )
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:20]
 
     def line(self, invoice: InvoiceWire) -> Line:
         """``billable`` is false for a price of zero: that is all HaloPSA says of a line that is not billed."""
