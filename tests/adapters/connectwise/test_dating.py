@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -34,8 +34,9 @@ from trueup.adapters.connectwise import ConnectWiseBilling, open_connectwise
 from trueup.adapters.connectwise.dating import COPIED_FIELDS
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.domain.billing import AgreementState, Line, WriteOutcome, WriteResult
-from trueup.domain.counts import Seats
+from trueup.domain.counts import Known, Seats
 from trueup.domain.errors import RateLimited, VendorTrouble, VendorUnavailable
+from trueup.domain.legs import billed_leg
 
 DAY = date(2026, 11, 1)
 LAST_DAY = date(2026, 10, 31)
@@ -351,6 +352,27 @@ def test_what_is_read_after_it_is_the_ending_line_and_the_coming_one() -> None:
     assert [line.is_live(date(2026, 10, 30)) for line in lines] == [True, False]
     assert [line.is_live(DAY) for line in lines] == [False, True]
     assert new.is_future(LAST_DAY)
+
+
+@pytest.mark.parametrize(
+    ("on", "waits"),
+    [
+        (date(2026, 9, 2), True),
+        (date(2026, 10, 30), True),
+        (LAST_DAY, True),
+        (DAY, False),
+        (date(2026, 11, 2), False),
+    ],
+)
+def test_the_comparison_takes_both_lines_for_one_on_every_day(on: date, waits: bool) -> None:
+    """Before the day nothing is proposed again and nothing called missing; from the day on the new line is the line."""
+    with connected() as site:
+        change(site.psa)
+        page = site.psa.read_account(HARBOR.id)
+    agreements = {one.id: one for one in page.agreements}
+    billing = billed_leg(page.lines, agreements, on=on, read_at=datetime(2026, 9, 2, tzinfo=UTC))
+    assert isinstance(billing.count, Known)
+    assert (billing.count.seats, bool(billing.pending), billing.verdict) == (15, waits, None)
 
 
 def test_a_new_line_that_is_made_late_is_found_by_the_next_call() -> None:
