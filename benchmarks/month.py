@@ -98,7 +98,7 @@ def _simulators(clients: int, folder: Path, *, paced: bool) -> Iterator[dict[str
     command += ["--ready-file", str(ready)]
     if paced:
         command += ["--latency-seconds", str(LATENCY_SECONDS)]
-        command += ["--connectwise-limit-per-minute", str(CONNECTWISE_LIMIT_PER_MINUTE)]
+        command += ["--psa-limit-per-minute", str(CONNECTWISE_LIMIT_PER_MINUTE)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + READY_SECONDS

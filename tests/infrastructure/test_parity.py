@@ -13,7 +13,9 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from local.cli.parser import build
+from local.cli.parser_connecting import WITH_AN_API, option_of
 from trueup.api.portal import build_portal, describe
+from trueup.domain.integrations import CREDENTIAL_FIELDS
 
 DESCRIPTION = json.loads(describe(build_portal(Logger(service="portal"))))
 ROUTES = {f"{method.upper()} {path}" for path, item in DESCRIPTION["paths"].items() for method in item}
@@ -47,10 +49,8 @@ READING = {
 STATE = "mapping"
 
 TABLE: dict[str, Over | OnlyHere] = {
-    "connect mimecast": Over((CONNECT,), dict.fromkeys(("--url",), "address") | dict.fromkeys(
-        ("--client-id", "--client-secret-env"), "fields")),
-    "connect connectwise": Over((CONNECT,), dict.fromkeys(("--url",), "address") | dict.fromkeys(
-        ("--company", "--public-key", "--private-key-env", "--client-id"), "fields")),
+    **{f"connect {name}": Over((CONNECT,), {"--url": "address", "--switch": "switch"} | dict.fromkeys(
+        map(option_of, CREDENTIAL_FIELDS[name]), "fields")) for name in WITH_AN_API},
     "disconnect": Over(("DELETE /v1/integrations/{name}",)),
     "check": Over(("POST /v1/integrations/{name}/authenticate",)),
     "integrations": Over(("GET /v1/integrations",)),

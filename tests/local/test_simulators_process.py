@@ -40,7 +40,7 @@ def _patch(url: str, quantity: int) -> requests.Response:
 
 def test_it_says_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
-    with process("--ready-file", str(ready), "--world", "20", "--connectwise-limit-per-minute", "2") as (child, told):
+    with process("--ready-file", str(ready), "--world", "20", "--psa-limit-per-minute", "2") as (child, told):
         assert json.loads(ready.read_text()) == told
         assert told["pid"] == child.pid
         for name in ("mimecast", "connectwise"):
@@ -81,7 +81,7 @@ def test_one_port_can_be_used_again_at_once() -> None:
         child.kill()
         child.wait(timeout=10)
     started = time.monotonic()
-    with process("--connectwise-port", port) as (_child, again):
+    with process("--psa-port", port) as (_child, again):
         assert again["connectwise"] == told["connectwise"]
     assert time.monotonic() - started < 10
 
