@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.simulators import credentials
-from tests.handlers.stage import APPROVER, CALLBACK_ID, PREPARER, Reply, Stage
+from tests.handlers.stage import APPROVER, CALLBACK_ID, CONNECTWISE_FIELDS, PREPARER, Reply, Stage
 from trueup import bootstrap
 from trueup.domain.integrations import ConnectionState, IntegrationName, Side
 from trueup.domain.mapping import MappingState
@@ -427,6 +427,53 @@ def an_edited_client(stage: Stage) -> dict[str, str]:
     return {"example-client-id": str(stage.world.agreements[addition.agreement_id].company_id)}
 
 
+def lists_no_files(stage: Stage, answer: Reply) -> None:
+    assert {item["kind"]: item["kept"] for item in answer.json["items"]} == dict.fromkeys(
+        ("accounts", "counts", "lines", "clients", "products"), False
+    )
+
+
+def looked_at_a_file(stage: Stage, answer: Reply) -> None:
+    assert answer.json["columns"] == {"account_id": "Account Code", "service_name": "Product", "seats": "Seats"}
+    assert stage.state.uploads.get("counts file") is None
+
+
+def kept_a_file(stage: Stage, answer: Reply) -> None:
+    assert (answer.json["kept"], answer.json["rows"]) == (True, 2)
+    assert stage.state.uploads.get("counts file") is not None
+
+
+def has_no_file(stage: Stage, answer: Reply) -> None:
+    assert answer.json["kept"] is False
+
+
+def decided_two_services(stage: Stage, answer: Reply) -> None:
+    assert answer.json == {"rows": 2, "changed": 1}, answer.text
+    states = {str(entry.service_id): entry.state for entry in stage.state.services.all()}
+    assert (states["9702"], states["9731"]) == (MappingState.MAPPED, MappingState.EXCLUDED)
+
+
+def a_psa_that_was_left(stage: Stage) -> dict[str, str]:
+    """Another PSA took the place of ConnectWise for a while, so what was mapped then is kept."""
+    lines = b"Client,Product,Quantity\nSomebody,MIME-EMAIL-S1,5\n"
+    stage.ok("PUT", "/v1/files/lines?confirm=true", raw=lines, headers={"content-type": "text/csv"})
+    body = {"address": "files:psa", "fields": {}, "switch": True}
+    kept = stage.ok("PUT", "/v1/integrations/psa_files", body)["to_be_matched_again"]
+    back = {"address": stage.connectwise.url, "fields": CONNECTWISE_FIELDS, "switch": True}
+    stage.ok("PUT", "/v1/integrations/connectwise", back)
+    return {"0123456789ab": kept["id"]}
+
+
+def lists_what_was_kept(stage: Stage, answer: Reply) -> None:
+    (kept,) = answer.json["items"]
+    assert (kept["psa"], kept["services"]) == ("connectwise", 2)
+
+
+def downloads_what_was_kept(stage: Stage, answer: Reply) -> None:
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert {row["vendor_account_id"] for row in rows} == set(stage.world.accounts)
+
+
 CASES = {
     "credential_validation_schedule": Case("proposed", checked_both),
     "credential_validation_one": Case("connected", checked_one),
@@ -491,4 +538,11 @@ CASES = {
     "portal_export_reconciliation_csv": Case("proposed", exports_rows),
     "portal_export_reconciliation_json": Case("proposed", exports_the_comparison),
     "portal_export_mappings_csv": Case("mapped", exports_mappings),
+    "portal_files_list": Case("connected", lists_no_files),
+    "portal_file_preview": Case("connected", looked_at_a_file),
+    "portal_file_put": Case("connected", kept_a_file),
+    "portal_file_delete": Case("connected", has_no_file),
+    "portal_service_mappings_import": Case("mapped", decided_two_services),
+    "portal_kept_mappings_list": Case("mapped", lists_what_was_kept, prepare=a_psa_that_was_left),
+    "portal_kept_mappings_get": Case("mapped", downloads_what_was_kept, prepare=a_psa_that_was_left),
 }
