@@ -14,9 +14,10 @@ from trueup.api.views import money_text
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Basis, Count, Known
+from trueup.domain.effective import PsaCapabilities
 from trueup.domain.mapping import AccountEntry, MappingState, MappingTotals, ServiceEntry
 from trueup.domain.matching import MatchRule
-from trueup.domain.plan import Change, Plan
+from trueup.domain.plan import Change, ChangeKind, Plan, PlanState
 from trueup.domain.verdicts import Reconciliation, Row, Totals, Verdict
 
 _VERDICTS: dict[Verdict, tuple[str, Style]] = {
@@ -253,7 +254,8 @@ def plan_table(output: Output, plan: Plan) -> None:
         return
     has_results = bool(plan.results)
     columns = [Column("Change"), Column("Client", "name"), Column("Product", "name"), Column("From", "number"),
-               Column("To", "number"), Column("A month", "number"), Column("Guard")]  # fmt: skip
+               Column("To", "number"), Column("Counts from"), Column("Next invoice", "text"),
+               Column("A month", "number"), Column("Guard")]  # fmt: skip
     columns += [Column("Result")] if has_results else []
     output.table(columns, [_change_cells(plan, change, has_results) for change in plan.changes])
     for change in plan.held:
@@ -271,7 +273,9 @@ def _change_cells(plan: Plan, change: Change, has_results: bool) -> list[str | C
         shown(change.psa_account_name, 26),
         shown(change.product_code, 16),
         decimal_text(change.expected),
-        str(change.target),
+        f"{change.target} new line" if change.kind is ChangeKind.CREATE_LINE else str(change.target),
+        change.effective_text.replace("_", " "),
+        _next_invoice(change),
         money(change.monthly_money, change.currency),
         _guard(change),
     ]
@@ -279,6 +283,29 @@ def _change_cells(plan: Plan, change: Change, has_results: bool) -> list[str | C
         result = plan.result(change.id)
         cells.append(outcome_cell(result.outcome) if result is not None else "")
     return cells
+
+
+def _next_invoice(change: Change) -> str:
+    """What the line will say on its next invoice: seats, amount and day, as far as the PSA tells them."""
+    invoice = change.next_invoice
+    if invoice is None:
+        return ""
+    amount = "" if invoice.amount is None else f": {money_text(invoice.amount)}"
+    day = "" if invoice.on is None else f" on {invoice.on}"
+    return f"{invoice.quantity}{amount}{day}"
+
+
+def missing_lines(output: Output, rows: Iterable[Row], plan: Plan, able: PsaCapabilities) -> None:
+    """Clients whose seats no line bills, with the command that adds the line, where the PSA lets a program make one."""
+    added = {change.row_id for change in plan.changes if change.kind is ChangeKind.CREATE_LINE}
+    lacking = [row for row in rows if row.verdict is Verdict.NEW_REVENUE and row.id not in added]
+    if not lacking or not able.creates_lines or plan.state is not PlanState.PROPOSED:
+        return
+    output.line()
+    output.line("Lines that are missing (a person adds them, each on an agreement they choose)", "bold")
+    for row in lacking:
+        seats = row.counts.agreement.seats if isinstance(row.counts.agreement, Known) else ""
+        output.line(f"  {client_name(row)} {_service(row)}, {seats} seats: trueup plan add-line {plan.id} {row.id}")
 
 
 def outcome_cell(outcome: WriteOutcome) -> Cell:

@@ -68,12 +68,21 @@ TABLE: dict[str, Over | OnlyHere] = {
     "map export": Over(("GET /v1/exports/{name}",)),
     "finish": Over(("POST /v1/integrations/{name}/finish", RUN), READING),
     "run": Over((RUN, "GET /v1/runs/{run_id}", "GET /v1/reconciliation", "GET /v1/plans/{plan_id}"), READING | {
-        "--csv": "GET /v1/exports/{name}", "--all": "(a screen filters by verdict)"}),
+        "--csv": "GET /v1/exports/{name}", "--all": "(a screen filters by verdict)",
+        "--effective": "effective"}),
     "plan show": Over(("GET /v1/plans/{plan_id}",)),
     "plan list": Over(("GET /v1/plans",), {"--limit": "limit"}),
     "plan release": Over(("POST /v1/plans/{plan_id}/changes/{change_id}/release",), {"--reason": "reason"}),
     "plan approve": Over(("POST /v1/plans/{plan_id}/approve",), {"--checksum": "checksum"}),
     "plan apply": Over(("POST /v1/plans/{plan_id}/apply",), {"--checksum": "checksum"}),
+    "plan add-line": Over(("POST /v1/plans/{plan_id}/lines", "GET /v1/reconciliation"), {
+        "--agreement": "agreement_id", "--effective": "effective"}),
+    "plan drop-line": Over(("DELETE /v1/plans/{plan_id}/lines/{change_id}",)),
+    "plan undo": Over(("POST /v1/plans/{plan_id}/undo",), {"--change": "change_ids", "--reason": "reason"}),
+    "lines divide": Over(("PUT /v1/line-divisions/{psa_account_id}/{product_id}",), {
+        "--fixed": "fixed", "--balance": "balance", "--reason": "reason"}),
+    "lines show": Over(("GET /v1/line-divisions",)),
+    "lines forget": Over(("DELETE /v1/line-divisions/{psa_account_id}/{product_id}",)),
     "history": Over(("GET /v1/history",), {"--limit": "limit"}),
     "verify": Over(("GET /v1/history/verification",)),
     "export": Over(("GET /v1/exports/{name}",), {"--period": "period"}),
