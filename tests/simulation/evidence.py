@@ -33,7 +33,7 @@ def writes_of(source: FakePsa | World | Mapping[str, Any]) -> tuple[PsaWrite, ..
         return tuple(PsaWrite(str(one.reference.line_id), one.before, one.asked, one.after) for one in source.writes)
     records = source.as_json()["writes"] if isinstance(source, World) else source["writes"]
     return tuple(
-        PsaWrite(str(one["line_id"]), _number(one["before"]), _asked(one["body"]), _number(one["after"]))
+        PsaWrite(str(one["line_id"]), _number(one["before"]), _asked(one), _number(one["after"]))
         for one in records
         if one["committed"] and one["line_id"] is not None  # a callback that was registered changes no line
     )
@@ -43,10 +43,22 @@ def _number(value: float) -> Decimal:
     return Decimal(str(value)).normalize()
 
 
-def _asked(body: str) -> Decimal:
-    (operation,) = json.loads(body)
-    assert (operation["op"], operation["path"]) == ("replace", "quantity"), f"only a quantity may be written: {body}"
-    return Decimal(operation["value"])
+def _asked(record: Mapping[str, Any]) -> Decimal:
+    """The quantity that one write names, in whatever way its PSA writes: an operation, a difference, all lines of a
+    document, or one field.
+    """
+    body = json.loads(record["body"])
+    if record["method"] == "PATCH":
+        (operation,) = body
+        assert (operation["op"], operation["path"]) == ("replace", "quantity"), "only a quantity may be written"
+        return Decimal(operation["value"])
+    if "unitChange" in body:
+        return _number(record["before"]) + body["unitChange"]
+    if isinstance(body, list):
+        ((line,),) = ([one for one in document["lines"] if one["id"] == record["line_id"]] for document in body)
+        return _number(line["qty_order"])
+    assert set(body) == {"quantity"}, f"only a quantity may be written: {sorted(body)}"
+    return Decimal(body["quantity"])
 
 
 @dataclass(frozen=True, slots=True)
