@@ -48,6 +48,14 @@ def fixed_ids(value: Any, field: str) -> set[int] | None:
     return None
 
 
+def lowest_id(value: Any) -> int:
+    """Above which id the outermost conditions want records to be; 0 when these say nothing of it."""
+    for one in value if isinstance(value, list) else ():
+        if isinstance(one, dict) and one.get("field") == "id" and one.get("op") == "gt":
+            return one["value"] if isinstance(one.get("value"), int) else 0
+    return 0
+
+
 def _parse(one: Any, count: list[int], depth: int) -> Predicate:
     if not isinstance(one, dict) or depth > _MAX_DEPTH:
         raise FilterError("A condition must be an object, and groups must not be nested that deep.")
@@ -94,6 +102,8 @@ def _condition(operator: str, field: str, value: Any) -> Predicate:
 
 
 def _value(record: Mapping[str, Any], field: str) -> Any:
+    if field in record:
+        return record[field]
     name = next((key for key in record if key.casefold() == field.casefold()), None)
     if name is None:
         raise FilterError(f"Unable to find {field} in the entity.")

@@ -8,8 +8,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from local.simulators import autotask_records as records
-from local.simulators.autotask_filters import fixed_ids
-from local.simulators.autotask_units import STATE, AdjustmentError
+from local.simulators.autotask_filters import fixed_ids, lowest_id
+from local.simulators.autotask_units import STATE, AdjustmentError, line_of_row
 from local.simulators.autotask_webhooks import WEBHOOK_ROUTES, webhook_fields, webhook_records
 from local.simulators.messages import Reply, Request, json_reply, wire_time
 from local.simulators.world import PsaAddition, WriteRecord
@@ -110,7 +110,8 @@ def _records(simulator: "AutotaskSimulator", entity: str, wanted: Any = None) ->
         case "ContractServices":
             return (records.contract_service_record(line) for line in _lines(simulator, wanted, "id"))
         case "ContractServiceUnits":
-            lines = _lines(simulator, wanted, "contractServiceID")
+            above = line_of_row(lowest_id(wanted))
+            lines = [line for line in _lines(simulator, wanted, "contractServiceID") if line.id >= above]
             return (row.record() for line in lines for row in simulator.units.rows_of(line))
         case "CompanyWebhooks":
             return iter(webhook_records(simulator))

@@ -65,6 +65,11 @@ class Row:
         }
 
 
+def line_of_row(row_id: int) -> int:
+    """The contract service whose row has this id."""
+    return row_id // _IDS_PER_LINE
+
+
 class UnitLedger:
     """The units of every addition of a world, by day. Call it under the world's lock."""
 

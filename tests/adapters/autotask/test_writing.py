@@ -330,7 +330,7 @@ def test_a_read_that_fails_before_anything_is_sent_is_trouble() -> None:
 FAULTS = ("", "drop_before_commit", "drop_after_commit", "error_after_commit", "truncated", "rate_limited")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     old=st.integers(0, 300),
     target=st.integers(0, 300),
