@@ -39,14 +39,14 @@ COPIED_FIELDS: Final = (
     "specialOrderFlag",
     "uom",
     "sequenceNumber",
-    "prorateCurrentPeriodFlag",
     "invoiceGrouping",
     "customFields",
 )
 """What the new line takes over, all of them fields of the published Addition that may be set.
 
 Left out: ids, what ConnectWise works out itself (extended and prorated amounts, margin, billed quantity), the serial
-number (serialized lines are not written) and the opportunity (one sale is not two).
+number (serialized lines are not written), the opportunity (one sale is not two) and ``prorateCurrentPeriodFlag``, which
+by its name is about the period in which the old line began; the new one follows what its agreement says (assumed).
 """
 
 ENDING_SENDS_MAXIMUM: Final = 2
