@@ -15,7 +15,8 @@ from aws_lambda_powertools import Logger
 from local.cli.parser import build
 from local.cli.parser_connecting import WITH_AN_API, option_of
 from trueup.api.portal import build_portal, describe
-from trueup.domain.integrations import CREDENTIAL_FIELDS
+from trueup.domain.exported_files import FileKind
+from trueup.domain.integrations import CREDENTIAL_FIELDS, IntegrationName
 
 DESCRIPTION = json.loads(describe(build_portal(Logger(service="portal"))))
 ROUTES = {f"{method.upper()} {path}" for path, item in DESCRIPTION["paths"].items() for method in item}
@@ -47,10 +48,13 @@ READING = {
     "--no-customers": f"DELETE {CUSTOMER_FILE}",
 }
 STATE = "mapping"
+GIVE_FILE = "PUT /v1/files/{kind}"
+FILES_ALONE = [name for name in IntegrationName if name not in WITH_AN_API]
 
 TABLE: dict[str, Over | OnlyHere] = {
     **{f"connect {name}": Over((CONNECT,), {"--url": "address", "--switch": "switch"} | dict.fromkeys(
         map(option_of, CREDENTIAL_FIELDS[name]), "fields")) for name in WITH_AN_API},
+    **{f"connect {name}": Over((CONNECT,), {"--switch": "switch"}) for name in FILES_ALONE},
     "disconnect": Over(("DELETE /v1/integrations/{name}",)),
     "check": Over(("POST /v1/integrations/{name}/authenticate",)),
     "integrations": Over(("GET /v1/integrations",)),
@@ -65,7 +69,13 @@ TABLE: dict[str, Over | OnlyHere] = {
     "map exclude-service": Over(("PUT /v1/service-mappings/{service_id}",), {"--reason": "exclude_reason"}),
     "map clear": Over(("DELETE /v1/account-mappings/{vendor_account_id}",)),
     "map import": Over(("POST /v1/account-mappings/import",)),
+    "map import-services": Over(("POST /v1/service-mappings/import",)),
     "map export": Over(("GET /v1/exports/{name}",)),
+    "map kept": Over(("GET /v1/kept-mappings",)),
+    **{f"import {kind}": Over((GIVE_FILE, "POST /v1/files/{kind}/preview"), {
+        "--column": "columns", "--yes": "confirm"}) for kind in FileKind},
+    "files": Over(("GET /v1/files",)),
+    "forget-file": Over(("DELETE /v1/files/{kind}",)),
     "finish": Over(("POST /v1/integrations/{name}/finish", RUN), READING),
     "run": Over((RUN, "GET /v1/runs/{run_id}", "GET /v1/reconciliation", "GET /v1/plans/{plan_id}"), READING | {
         "--csv": "GET /v1/exports/{name}", "--all": "(a screen filters by verdict)",
@@ -85,7 +95,8 @@ TABLE: dict[str, Over | OnlyHere] = {
     "lines forget": Over(("DELETE /v1/line-divisions/{psa_account_id}/{product_id}",)),
     "history": Over(("GET /v1/history",), {"--limit": "limit"}),
     "verify": Over(("GET /v1/history/verification",)),
-    "export": Over(("GET /v1/exports/{name}",), {"--period": "period"}),
+    "export": Over(("GET /v1/exports/{name}", "GET /v1/kept-mappings/{kept_id}/{what}"), {
+        "--period": "period", "--kept": "kept_id"}),
     "keys create": Over(("POST /v1/api-keys",), {
         "--name": "name", "--scope": "scopes", "--calls-a-minute": "calls_a_minute"}),
     "keys list": Over(("GET /v1/api-keys",)),
