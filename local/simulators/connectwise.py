@@ -6,6 +6,7 @@ is a guess the code says so. It answers both the release's code base and `v4_6_r
 
 import math
 import re
+import threading
 import time
 from bisect import bisect_right
 from collections import deque
@@ -45,7 +46,8 @@ class ConnectWiseSimulator(Simulator):
     `page_cap` (the most rows a page holds, whatever is asked for), `link_style` (used: the Link names the page size
     that was used; asked: the one that was asked for; relative: without a server; number: forward-only paging is not
     known and pages are numbered; none: no Link at all), `callback_delivery` (once, twice, reversed, stale; see
-    CallbackSender). Callbacks are sent when `deliver_callbacks` is called, or the control operation of that name.
+    CallbackSender), `callbacks_on_change` (whether callbacks are sent after each answered request; else when
+    `deliver_callbacks` is called, or the control operation of that name).
     """
 
     name = "ConnectWise"
@@ -59,6 +61,7 @@ class ConnectWiseSimulator(Simulator):
         "page_cap",
         "link_style",
         "callback_delivery",
+        "callbacks_on_change",
     )
 
     def __init__(self, world: World, *, latency_seconds: float = 0.0, port: int = 0, limit_per_minute: int = 0) -> None:
@@ -73,6 +76,7 @@ class ConnectWiseSimulator(Simulator):
         self.monotonic: Callable[[], float] = time.monotonic
         self._served_at: deque[float] = deque()
         self.callbacks = CallbackSender(world)
+        self.callbacks_on_change = False
 
     # Callbacks.
 
@@ -90,6 +94,14 @@ class ConnectWiseSimulator(Simulator):
     def deliver_callbacks(self) -> None:
         """Tell whoever registered what changed since the last time."""
         self.callbacks.deliver(self.url, self.stopping)
+
+    def respond(self, request: Request) -> Reply:
+        """Answer, and tell whoever registered of what that changed, in a thread of its own as the PSA does."""
+        reply = super().respond(request)
+        if self.callbacks_on_change:
+            sending = (request.base_url, self.stopping)
+            threading.Thread(target=self.callbacks.deliver, args=sending, daemon=True).start()
+        return reply
 
     @property
     def operations(self) -> Mapping[str, Callable[[], None]]:

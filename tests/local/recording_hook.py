@@ -8,10 +8,13 @@ from typing import Self
 
 
 class RecordingHook:
-    """``taken`` lists path with query, signature and body of each delivery; ``status`` is what is answered."""
+    """``taken`` lists path with query, signature and body of each delivery, ``came`` is set by each; ``status`` is what
+    is answered.
+    """
 
     def __init__(self) -> None:
         self.status = 204
+        self.came = threading.Event()
         self.taken: list[tuple[str, str, bytes]] = []
         hook = self
 
@@ -22,6 +25,7 @@ class RecordingHook:
                 self.send_response(hook.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                hook.came.set()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's own name
                 """Keep quiet."""

@@ -389,6 +389,18 @@ def test_deliveries_can_be_repeated_and_out_of_order(
     assert [json.loads(body)["ID"] for _, _, body in hook.taken] == [{1: first, 2: second}[one] for one in numbers]
 
 
+def test_callbacks_can_follow_each_change_by_themselves(
+    psa: ConnectWiseSimulator, session: requests.Session, hook: RecordingHook
+) -> None:
+    subscribe(psa, session, hook)
+    control = f"{psa.url}/_control"
+    assert session.post(f"{control}/settings", json={"callbacks_on_change": True}, timeout=5).status_code == 200
+    edit = {"operation": "edit_addition", "id": email_line(psa, "small_increase"), "quantity": 99}
+    assert session.post(f"{control}/state", json=edit, timeout=5).status_code == 204
+    assert hook.came.wait(5)
+    assert len(hook.taken) == 1
+
+
 def test_the_limit_answers_429_with_the_seconds_to_wait(psa: ConnectWiseSimulator, session: requests.Session) -> None:
     now = [50.0]
     psa.monotonic = lambda: now[0]
