@@ -200,6 +200,8 @@ class HaloPsaSimulator(Simulator):
                 self.world.edit_addition(line.id, description=f"{line.description} *")
                 return
             self.world.edit_addition(line.id, quantity=float(fault.option("quantity", before + 1)))
+            if line.quantity == before:
+                return
             values = (f"{before:g}", f"{line.quantity:g}")
             note_change(self, line.agreement_id, line.id, "qty_order", values, line.updated_by)
 

@@ -582,3 +582,13 @@ def test_no_reason_holds_a_secret() -> None:
             reason = write(site).reason
         assert credentials.HALOPSA_CLIENT_SECRET not in reason
         assert re.search(r"sim-halo-token|Bearer", reason) is None
+
+
+def test_an_edit_that_comes_while_another_is_given_back_is_an_alarm() -> None:
+    """Giving back posts all lines too, so it can overwrite in its turn."""
+    with connected(THREE_LINES) as site:
+        site.simulator.faults.add("moved_line", method="POST", path=INVOICES, line_id=88432, quantity=9)
+        site.simulator.faults.add("moved_line", method="POST", path=INVOICES, nth=2, line_id=88433, quantity=70)
+        result = write(site)
+        assert (result.outcome, site.posts()) == (WriteOutcome.UNKNOWN, 2)
+        assert "while somebody edited the invoice again" in result.reason

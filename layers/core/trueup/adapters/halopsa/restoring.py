@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from trueup.adapters.halopsa.changes import QUANTITY_FIELD, ChangesSince, number_of
+from trueup.adapters.halopsa.changes import QUANTITY_FIELD, ChangesSince, changes_since, number_of
 from trueup.adapters.halopsa.document import Invoice, RawLine
 from trueup.adapters.halopsa.judging import Difference, differences, is_like, with_quantity
 from trueup.adapters.halopsa.posting import Answer, Sent, post_lines
@@ -107,13 +107,14 @@ def put_back_overwritten(session: HaloSession, reader: BillingReader, after: Inv
     ]
     problem, now = _post_and_read(session, reader, after.header.id, lines)
     wrong = now is None or any(_quantity(now, line_id) != wanted for line_id, wanted in quantities.items())
-    others = (
-        ()
-        if now is None
-        else tuple(one for one in differences(after, now, besides=None) if one.line_id not in quantities)
-    )
-    if wrong or others:
+    others = () if now is None else differences(after, now, besides=None)
+    if wrong or any(one.line_id not in quantities for one in others):
         return Repaired(alarm=f"{said}; giving it back failed: {problem or 'the invoice reads otherwise'}, {LOOK}")
+    newest = max(row.id for row in aftermath.changes.rows)
+    later = changes_since(session, after.header.id, newest)
+    if not later.is_known or any(row.who != ours.who for row in later.rows):
+        # Giving it back posted all lines too, and somebody was faster once more.
+        return Repaired(alarm=f"{said}; it was given back while somebody edited the invoice again, {LOOK}")
     given = " and ".join(f"line {line_id} has {plain(wanted)} again" for line_id, wanted in quantities.items())
     return Repaired(notes=(f"somebody else edited the invoice in that moment, and {given}",))
 
