@@ -109,7 +109,9 @@ def result_csv(found: Reconciliation) -> str:
 
 def _result_cells(row: Row) -> tuple[str, ...]:
     agreement, billed = row.counts.agreement, row.counts.billed
-    known = isinstance(agreement, Known) and isinstance(billed, Known)
+    difference = ""
+    if isinstance(agreement, Known) and isinstance(billed, Known):
+        difference = str(agreement.seats - billed.seats)
     names = dict.fromkeys(member.vendor_name for member in row.members)
     services = dict.fromkeys(member.service_name or str(member.service_id) for member in row.members)
     return (
@@ -118,7 +120,7 @@ def _result_cells(row: Row) -> tuple[str, ...]:
         row.product_code or " + ".join(services),
         _seats(agreement),
         _seats(billed),
-        str(agreement.seats - billed.seats) if known else "",
+        difference,
         row.verdict.words,
         money_text(row.monthly_money) or "",
         row.currency,

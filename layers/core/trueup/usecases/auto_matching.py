@@ -280,9 +280,7 @@ def _suggest(
         unique = {one.psa_id: one for one in reversed([*first, *ranked])}
         shown = [one for one in dict.fromkeys(one.psa_id for one in [*first, *ranked])][:SUGGESTIONS_EACH]
         before = (former_words(entry.former[0]),) if entry.former else ()
-        yield replace(
-            entry, suggestions=tuple(unique[psa_id] for psa_id in shown), warnings=(*before, *entry.warnings)
-        )
+        yield replace(entry, suggestions=tuple(unique[psa_id] for psa_id in shown), warnings=(*before, *entry.warnings))
 
 
 def _same_name(name: str) -> str:
@@ -298,10 +296,11 @@ def _returned(
     """
     found: dict[str, list[Suggestion]] = {}
     for entry in entries:
-        if entry.state is not MappingState.MAPPED or not entry.absent_runs or entry.psa_id not in clients:
+        client = clients.get(entry.psa_id) if entry.psa_id is not None else None
+        if entry.state is not MappingState.MAPPED or not entry.absent_runs or client is None:
             continue
         reason = f"account {entry.vendor_id} of the same name is no longer listed; it is mapped to this client"
-        suggestion = Suggestion(entry.psa_id, clients[entry.psa_id].name, RETURNED_SCORE, (reason,))
+        suggestion = Suggestion(client.id, client.name, RETURNED_SCORE, (reason,))
         found.setdefault(_same_name(entry.vendor_name), []).append(suggestion)
     return found
 

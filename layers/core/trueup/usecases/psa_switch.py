@@ -101,12 +101,9 @@ def connect_system(
         return Connected(integration)
     name_system_left(integration, snapshots=snapshots, accounts=accounts, services=services)
     entries, billed = tuple(accounts.all()), services.all()
+    mapped: list[AccountEntry | ServiceEntry] = [*entries, *billed]
     left = sorted(
-        {
-            (entry.psa_system, entry.psa_integration)
-            for entry in (*entries, *billed)
-            if not entry.counts_in(integration.system)
-        }
+        {(entry.psa_system, entry.psa_integration) for entry in mapped if not entry.counts_in(integration.system)}
     )
     if not left:
         return Connected(integration)
