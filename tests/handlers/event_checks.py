@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.simulators import credentials
+from tests.handlers import line_checks as lines
 from tests.handlers.stage import APPROVER, CALLBACK_ID, CONNECTWISE_FIELDS, PREPARER, Reply, Stage
 from trueup import bootstrap
 from trueup.domain.integrations import ConnectionState, IntegrationName, Side
@@ -519,6 +520,13 @@ CASES = {
     "portal_change_release": Case("proposed", released_a_change),
     "portal_plan_approve": Case("proposed", approved_the_plan),
     "portal_plan_apply": Case("approved", told_the_run_to_apply),
+    "portal_plan_add_line": Case("proposed", lines.added_a_line, prepare=lines.a_missing_line),
+    "portal_plan_drop_line": Case("proposed", lines.dropped_a_line, prepare=lines.an_added_line),
+    "portal_plan_undo": Case("approved", lines.proposed_an_undo, prepare=lines.an_applied_plan),
+    "portal_line_divisions_list": Case("proposed", lines.lists_divisions, prepare=lines.divided_lines),
+    "portal_line_division_put": Case("proposed", lines.divided, prepare=lines.several_lines),
+    "portal_line_division_delete": Case("proposed", lines.forgot_a_division, prepare=lines.divided_lines),
+    "portal_run_start_effective": Case("connected", lines.started_a_dated_run),
     "portal_api_keys_list": Case("connected", lists_keys, prepare=a_key),
     "portal_api_key_create": Case("connected", made_a_key),
     "portal_api_key_revoke": Case("connected", revoked_a_key, prepare=a_key),

@@ -113,14 +113,19 @@ def test_every_route_has_an_event() -> None:
     assert replayed == set(all_routes())
 
 
+def method_of(path: Path) -> str:
+    method: str = json.loads(path.read_text(encoding="utf-8"))["requestContext"]["http"]["method"]
+    return method
+
+
 def test_reading_changes_nothing(stage_at: Callable[[str], Stage]) -> None:
     stage = stage_at("proposed")
-    events = {path.stem: load(path.stem, stage, CASES[path.stem]) for path in sorted(EVENTS.glob("portal_*.json"))}
+    reading = [path.stem for path in sorted(EVENTS.glob("portal_*.json")) if method_of(path) == "GET"]
+    events = {name: load(name, stage, CASES[name]) for name in reading}
     before = list(stage.state.history.all())
     calls = list(stage.lambda_service.calls)
     for name, event in events.items():
-        if event["requestContext"]["http"]["method"] == "GET":
-            assert stage.answered(event).status == 200, name
+        assert stage.answered(event).status == 200, name
     assert list(stage.state.history.all()) == before
     assert stage.lambda_service.calls == calls
     assert VIEWER not in {event.audit.actor for event in before}

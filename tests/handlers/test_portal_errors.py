@@ -29,6 +29,13 @@ BODIES: dict[str, Any] = {
     "POST /v1/plans/{plan_id}/changes/{change_id}/release": {"reason": "because"},
     "POST /v1/plans/{plan_id}/approve": {"checksum": "0" * 64},
     "POST /v1/plans/{plan_id}/apply": {"checksum": "0" * 64},
+    "POST /v1/plans/{plan_id}/lines": {"row_id": "0123456789abcdef", "agreement_id": "1"},
+    "POST /v1/plans/{plan_id}/undo": {"reason": "because"},
+    "PUT /v1/line-divisions/{psa_account_id}/{product_id}": {
+        "fixed": [{"line_id": "1", "seats": 2}],
+        "balance": "2",
+        "reason": "because",
+    },
     "POST /v1/api-keys": {"name": "Rule", "scopes": ["counts:read"]},
 }
 """A good body of every route that takes one."""
