@@ -30,8 +30,8 @@ from trueup.ports.clock import Clock
 
 REQUESTS_PER_MINUTE: Final = 120
 BURST: Final = 40
-"""Syncro allows 180 requests a minute for one IP address (published). These two never come to more than 160 in any
-minute, and leave room for what else the MSP runs from the same address."""
+"""Syncro allows 180 requests a minute for one IP address (published). These two come to 160 at most in any minute of one
+process; where several run at once, a 429 is waited out."""
 
 
 class SyncroBilling:
