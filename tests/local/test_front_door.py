@@ -203,7 +203,7 @@ def test_the_event_has_the_documented_shape() -> None:
     assert route is not None
     event = event_of(sent, route)
     assert event["version"] == "2.0"
-    assert event["routeKey"] == "GET /v1/account-mappings/{vendor_account_id}"
+    assert event["routeKey"] == "ANY /v1/account-mappings/{vendor_account_id}"
     assert event["rawPath"] == "/v1/account-mappings/A B"
     assert event["rawQueryString"] == "limit=1&limit=2&x=%C3%A9"
     assert event["queryStringParameters"] == {"limit": "1,2", "x": "é"}
