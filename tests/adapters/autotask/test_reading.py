@@ -282,6 +282,38 @@ def test_a_price_that_was_adjusted_is_the_price() -> None:
         assert site.psa.read_line(REFERENCE).line.unit_price == Decimal("3.95")
 
 
+@pytest.mark.parametrize("field", ["adjustedPrice", "companyNumber", "approveAndPostDate"])
+def test_a_field_that_a_release_does_not_know_is_not_insisted_on(field: str) -> None:
+    with connected() as site:
+        site.simulator.unknown_fields = frozenset({field.casefold()})
+        assert [line.quantity for line in read_all(site.psa).lines] == [12]
+
+
+@pytest.mark.fault("C17")
+@pytest.mark.parametrize("raw", ['"4,25"', '"4.25"', "NaN", "true", "[4]"])
+def test_C17_a_price_that_is_no_number_is_refused(raw: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=SERVICES_QUERY, times=0, field="unitPrice", raw=raw)
+        with pytest.raises(ReplyUnreadable):
+            site.psa.read_line(REFERENCE)
+
+
+@pytest.mark.fault("C17")
+def test_C17_a_price_with_three_decimals_is_kept_exactly() -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path=SERVICES_QUERY, times=0, field="unitPrice", raw="4.125")
+        assert site.psa.read_line(REFERENCE).line.unit_price == Decimal("4.125")
+
+
+@pytest.mark.fault("P17")
+def test_P17_the_clock_of_autotask_decides_no_period() -> None:
+    with connected() as site:
+        before = site.psa.read_line(REFERENCE).line
+        headers = {"Date": "Fri, 01 Jan 2038 00:00:00 GMT"}
+        site.simulator.faults.add("extra_headers", times=0, headers=headers)
+        assert site.psa.read_line(REFERENCE).line == before
+
+
 def test_costs_that_the_user_may_not_see_are_not_told() -> None:
     with connected() as site:
         site.simulator.faults.add("set_field", path=SERVICES_QUERY, times=0, field="unitCost", raw="null")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from local.simulators.autotask_units import POSTED_MESSAGE
 from local.simulators.messages import json_reply
+from local.simulators.world import PsaAddition
 from tests.adapters.autotask.connected import (
     ADJUSTMENTS,
     EMAIL,
@@ -141,6 +142,43 @@ def test_a_day_after_the_contract_has_ended_is_refused() -> None:
         assert result.outcome is WriteOutcome.REJECTED
         assert "no billing period" in result.reason
         assert site.world.writes == []
+
+
+@pytest.mark.parametrize("effective", ["2026-11-01", "2026-12-01"])
+def test_the_first_of_a_month_inside_a_longer_period_is_refused_and_the_next_period_is_named(effective: str) -> None:
+    with connected() as site:
+        rows = [
+            {
+                "id": at,
+                "contractID": 1201,
+                "contractServiceID": 88431,
+                "startDate": f"{begins}T00:00:00",
+                "endDate": f"{ends}T00:00:00",
+                "units": 12,
+            }
+            for at, (begins, ends) in enumerate(
+                [("2026-07-01", "2026-09-30"), ("2026-10-01", "2026-12-31"), ("2027-01-01", "2027-03-31")], start=1
+            )
+        ]
+        body = json.dumps({"items": rows, "pageDetails": {"nextPageUrl": None}})
+        site.simulator.faults.add("raw", path=UNITS, times=0, body=body)
+        result = write(site, 15, effective=date.fromisoformat(effective))
+        assert result.outcome is WriteOutcome.REJECTED
+        assert "name 2027-01-01" in result.reason
+        assert site.world.writes == []
+
+
+def test_a_day_that_autotask_takes_for_the_one_before_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connected() as site:
+        adjust = site.simulator.units.adjust
+
+        def a_day_early(line: PsaAddition, on: date, change: int) -> tuple[int, int]:
+            return adjust(line, on - timedelta(days=1), change)
+
+        monkeypatch.setattr(site.simulator.units, "adjust", a_day_early)
+        result = write(site, 15)
+        assert result.outcome is WriteOutcome.APPLIED
+        assert "the units of 2026-09-30 moved too, from 12 to 15" in result.reason
 
 
 def test_somebody_who_is_faster_is_not_overwritten_but_seen() -> None:

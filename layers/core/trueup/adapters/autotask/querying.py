@@ -16,7 +16,8 @@ from typing import Final
 
 from trueup.adapters.autotask.session import AutotaskSession
 from trueup.adapters.autotask.wire import CountWire, RecordWire, ResultWire, parse, parse_list
-from trueup.domain.errors import InputInvalid, ReadIncomplete, ReplyUnreadable
+from trueup.adapters.http import HttpReply
+from trueup.domain.errors import InputInvalid, ReadIncomplete, ReplyUnreadable, RequestRefused, ResourceAbsent
 from trueup.domain.integrations import IntegrationName
 
 MAX_RECORDS: Final = 500
@@ -88,10 +89,7 @@ def query_page[Record: RecordWire](
     shape, and what AutotaskSession.read does.
     """
     asked = [*conditions, {"op": "gt", "field": "id", "value": position.after}] if position.after else list(conditions)
-    body = {"MaxRecords": listing.page_size, "IncludeFields": list(listing.fields), "filter": asked}
-    reply = session.read(
-        "POST", f"/{listing.entity}/query", json_body=body, doing=listing.doing, permission=listing.permission
-    )
+    reply = _ask(session, listing, {"MaxRecords": listing.page_size, "filter": asked})
     result = parse(ResultWire, reply.json(), source=listing.doing)
     records = parse_list(kind, result.items, source=listing.doing)
     last = position.after
@@ -109,6 +107,18 @@ def query_page[Record: RecordWire](
             f"Autotask, {listing.doing}: it has not ended after {PAGES_MAXIMUM} pages", integration=_INTEGRATION
         )
     return records, Position(position.phase, position.page + 1, last)
+
+
+def _ask(session: AutotaskSession, listing: Listing, body: Mapping[str, object]) -> HttpReply:
+    """The query for the wanted fields only, or for whole records where Autotask does not know one of these fields."""
+    path, doing, permission = f"/{listing.entity}/query", listing.doing, listing.permission
+    try:
+        narrow = {**body, "IncludeFields": list(listing.fields)}
+        return session.read("POST", path, json_body=narrow, doing=doing, permission=permission)
+    except (RequestRefused, ResourceAbsent) as refused:
+        if not any(re.search(rf"\b{name}\b", refused.message, re.IGNORECASE) for name in listing.fields[1:]):
+            raise
+    return session.read("POST", path, json_body=dict(body), doing=doing, permission=permission)
 
 
 def query_all[Record: RecordWire](

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum, auto
 from typing import Final
@@ -50,6 +50,9 @@ call: whoever applies the plan again reads the units first, and by then nothing 
 LOOKS_AFTER_ANSWER: Final = 3
 """So many of these looks for an adjustment that Autotask says it has carried out, or has refused."""
 
+LOOKS_SECONDS_MAXIMUM: Final = 200.0
+"""The looks end after this however slow they are: another apply may begin when the lease of this one is over."""
+
 WAITS_MAXIMUM: Final = 4
 WAIT_BUDGET_SECONDS: Final = 60.0
 _FIRST_WAIT_SECONDS = 0.5
@@ -84,6 +87,11 @@ class _Order:
     wish: Wish
     effective: date
     siblings: Collection[LineId]
+
+    @property
+    def eve(self) -> date:
+        """The day before, of which the units must stay as they are."""
+        return self.effective - timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +163,7 @@ class UnitsWriter:
         except ResourceAbsent as absent:
             return WriteResult(WriteOutcome.REJECTED, f"the line or its contract is gone: {absent.message}")
         planned_on = _day_of(order.wish.version) or order.effective
-        rows = self._reader.units_from([int(agreement.id)], min(order.effective, planned_on, days.today))
+        rows = self._reader.units_from([int(agreement.id)], min(order.eve, planned_on, days.today))
         lines = {
             one.id: line_of(
                 one, rows_in_order(rows, one), agreement, product_code=f"service {one.serviceID}", days=days
@@ -211,7 +219,10 @@ class UnitsWriter:
         looks = LOOKS_AFTER_SECONDS if sent.answer is _Answer.UNCLEAR else LOOKS_AFTER_SECONDS[:LOOKS_AFTER_ANSWER]
         trouble = ""
         line: Line | None = None
+        ends_at_seconds = self._clock.monotonic_seconds() + LOOKS_SECONDS_MAXIMUM
         for pause_seconds in looks:
+            if self._clock.monotonic_seconds() + pause_seconds > ends_at_seconds:
+                break
             self._clock.sleep(pause_seconds)
             try:
                 rows = self._rows_after(order, seen)
@@ -223,13 +234,13 @@ class UnitsWriter:
                 return WriteResult(WriteOutcome.CONFLICT, f"{sent.reason}; there is no period on {order.effective} now")
             line = replace(seen.line, quantity=row.units, version=row.version)
             if row.units != seen.line.quantity:
-                return _moved_to(order, line, rows, sent)
+                return _moved_to(order, line, seen.rows, rows, sent)
         if line is None:
             return WriteResult(WriteOutcome.UNKNOWN, f"{sent.reason}; the units could not be read back: {trouble}")
         return _unmoved(order, line, sent)
 
     def _rows_after(self, order: _Order, seen: _Seen) -> Sequence[UnitsWire]:
-        rows = self._reader.units_from([int(seen.agreement.id)], order.effective)
+        rows = self._reader.units_from([int(seen.agreement.id)], order.eve)
         return rows_in_order(rows, seen.service)
 
 
@@ -245,6 +256,8 @@ def _decide(
     unchanged = wish.is_for(line) and line.quantity == wish.expected != wish.target
     if unchanged and row.approveAndPostDate:
         return result_of(WriteOutcome.REJECTED, f"nothing was sent: {POSTED_REASON}", line)
+    if unchanged and order.effective.day == 1 and row.startDate != order.effective:
+        return result_of(WriteOutcome.REJECTED, _inside(row, order.effective), line)
     early = decide_before(state, wish, today)
     if early is not None:
         return early
@@ -252,7 +265,22 @@ def _decide(
     return twin_of(line, lines, order.siblings, today) or twin_of(line, lines, order.siblings, order.effective)
 
 
-def _moved_to(order: _Order, line: Line, rows: Sequence[UnitsWire], sent: _Sent) -> WriteResult:
+def _inside(row: UnitsWire, effective: date) -> str:
+    """Why the first of a month is refused when periods of the contract do not begin on it.
+
+    The first of a month is what is taken when nobody names a day. Inside a longer period it would be billed pro rata,
+    by lines that Autotask lets nobody delete (documented); another day of it was named by a person.
+    """
+    next_day = row.endDate + timedelta(days=1)
+    return (
+        f"nothing was sent: {effective} lies inside a billing period, from {row.startDate} to {row.endDate}, and would "
+        f"be billed pro rata; name {next_day} as the day from which the change counts, or another day"
+    )
+
+
+def _moved_to(
+    order: _Order, line: Line, before: Sequence[UnitsWire], rows: Sequence[UnitsWire], sent: _Sent
+) -> WriteResult:
     """The units moved after the adjustment was sent."""
     found, target = decimal_text(line.quantity), decimal_text(order.wish.target)
     if line.quantity == order.wish.target:
@@ -260,6 +288,10 @@ def _moved_to(order: _Order, line: Line, rows: Sequence[UnitsWire], sent: _Sent)
         later = later_units(rows, order.effective)
         if later:
             reason += f"; later periods differ and moved by as much: {later}"
+        eve_before, eve_after = row_on(before, order.eve), row_on(rows, order.eve)
+        if eve_before is not None and eve_after is not None and eve_before.units != eve_after.units:
+            # A day that Autotask takes for the one before it, in another time zone, would show so.
+            reason += f"; the units of {order.eve} moved too, from {eve_before.units} to {eve_after.units}"
         return result_of(WriteOutcome.APPLIED, reason, line)
     if sent.answer is _Answer.ACCEPTED:
         reason = (
