@@ -301,7 +301,7 @@ class Deployment:
     def _capability(self, arn: Mapping[str, Any]) -> str:
         """The capability of the function whose ARN that is."""
         logical_id = arn["Fn::GetAtt"][0]
-        return (ROOT / self._template["Resources"][logical_id]["Properties"]["CodeUri"]).name
+        return Path(self._template["Resources"][logical_id]["Properties"]["CodeUri"]).name
 
     def _queue(self, properties: Mapping[str, Any]) -> Queue:
         redrive = properties.get("RedrivePolicy", {})

@@ -82,8 +82,9 @@ def written(
 
 def problem_reply(error: TrueupError, request_id: str) -> Response[str]:
     """The reply for an error that was raised on purpose."""
-    waits = isinstance(error, RateLimited | TooManyRequests)
-    headers = {"retry-after": str(max(1, math.ceil(error.wait_seconds)))} if waits else {}
+    headers = {}
+    if isinstance(error, RateLimited | TooManyRequests):
+        headers["retry-after"] = str(max(1, math.ceil(error.wait_seconds)))
     return Response(
         status_code=status_of(error),
         content_type=PROBLEM_CONTENT_TYPE,

@@ -61,8 +61,8 @@ def strange(fresh: PsaPage, account_id: PsaAccountId) -> str | None:
     """Why the answer is not a read of that one client, or None when it is."""
     if [item.id for item in fresh.accounts] != [account_id] or fresh.next_cursor is not None:
         return "it is not the one client that was asked for"
-    others = {item.account_id for item in (*fresh.agreements, *fresh.lines)} - {account_id}
-    if others:
+    owners = {item.account_id for item in fresh.agreements} | {item.account_id for item in fresh.lines}
+    if owners - {account_id}:
         return "it holds records of another client"
     agreements = {item.id for item in fresh.agreements}
     if len(agreements) != len(fresh.agreements) or any(item.agreement_id not in agreements for item in fresh.lines):
