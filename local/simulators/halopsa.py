@@ -4,10 +4,9 @@ Serves authinfo, token, agent, clients, recurring invoices with their lines, ite
 the vendor's behavior is a guess the code says so.
 """
 
-import base64
 import secrets
+import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -17,8 +16,9 @@ from local.simulators import halopsa_routes
 from local.simulators.credentials import HALOPSA_CLIENT_ID, HALOPSA_CLIENT_SECRET, HALOPSA_TENANT
 from local.simulators.faults import Fault
 from local.simulators.halopsa_records import halo_time, memory
+from local.simulators.halopsa_webhooks import WebhookSender
 from local.simulators.halopsa_writing import add_line, note_change
-from local.simulators.messages import Reply, Request, json_reply, to_json, wire_time
+from local.simulators.messages import Reply, Request, json_reply
 from local.simulators.server import Simulator
 from local.simulators.world import World, WriteRecord
 
@@ -32,8 +32,9 @@ class HaloPsaSimulator(Simulator):
     """HaloPSA on loopback.
 
     Switches: `auth_url` (what authinfo names; empty: this server), `tenant` (the one that may sign in),
-    `token_lifetime_seconds`, `limit_per_minute` (0: no limit) with `limit_window_seconds`. The operation
-    `expire_tokens` makes every token that was given invalid.
+    `token_lifetime_seconds`, `limit_per_minute` (0: no limit) with `limit_window_seconds`, `webhooks_on_change`
+    (whether webhooks are told after each answered request; else with the operation `deliver_webhooks`),
+    `webhook_batches` and `invoice_events` (see WebhookSender). The operation `expire_tokens` makes every token that was given invalid.
     """
 
     name = "HaloPSA"
@@ -44,6 +45,9 @@ class HaloPsaSimulator(Simulator):
         "token_lifetime_seconds",
         "limit_per_minute",
         "limit_window_seconds",
+        "webhooks_on_change",
+        "webhook_batches",
+        "invoice_events",
     )
 
     def __init__(self, world: World, *, latency_seconds: float = 0.0, port: int = 0, limit_per_minute: int = 0) -> None:
@@ -54,14 +58,41 @@ class HaloPsaSimulator(Simulator):
         self.limit_per_minute = limit_per_minute
         self.limit_window_seconds = 60.0
         self.monotonic: Callable[[], float] = time.monotonic
+        self.webhooks = WebhookSender(world)
+        self.webhooks_on_change = False
         self.further_writes: dict[int, list[WriteRecord]] = {}
         self._tokens: dict[str, float] = {}
         self._served_at: list[float] = []
 
     @property
     def operations(self) -> Mapping[str, Callable[[], None]]:
-        """`expire_tokens`."""
-        return {"expire_tokens": self.expire_tokens}
+        """`expire_tokens` and `deliver_webhooks`."""
+        return {"expire_tokens": self.expire_tokens, "deliver_webhooks": self.webhooks.deliver}
+
+    @property
+    def webhook_batches(self) -> bool:
+        """Whether messages go out in batches."""
+        return self.webhooks.batches
+
+    @webhook_batches.setter
+    def webhook_batches(self, value: bool) -> None:
+        self.webhooks.batches = value
+
+    @property
+    def invoice_events(self) -> bool:
+        """Whether recurring invoices have events."""
+        return self.webhooks.invoice_events
+
+    @invoice_events.setter
+    def invoice_events(self, value: bool) -> None:
+        self.webhooks.invoice_events = value
+
+    def respond(self, request: Request) -> Reply:
+        """Answer, and tell the webhooks of what that changed, in a thread of its own as the PSA does."""
+        reply = super().respond(request)
+        if self.webhooks_on_change:
+            threading.Thread(target=self.webhooks.deliver, daemon=True).start()
+        return reply
 
     def expire_tokens(self) -> None:
         """Every token that was given is refused from now on."""
@@ -215,27 +246,6 @@ class HaloPsaSimulator(Simulator):
                     kept["lastcreated"] = halo_time(now)
                     kept["nextcreationdate"] = halo_time(now + timedelta(days=_DAYS_OF_A_PERIOD))
                     self.world.edit_agreement(agreement.id, "InvoiceRun")
-
-    def webhook_messages(self, event: str, object_id: int) -> list[tuple[str, dict[str, str], bytes]]:
-        """What is sent to each active webhook for an event: address, headers, body. How keys are spelled is a guess."""
-        with self.world.lock:
-            webhooks = [one for one in memory(self.world)["webhooks"] if one.get("active", True)]
-        messages = []
-        for webhook in webhooks:
-            pair = f"{webhook.get('basic_username', '')}:{webhook.get('basic_password', '')}"
-            message = {
-                "id": str(uuid.uuid4()),
-                "notification_id": 12,
-                "event": event,
-                "webhook_id": webhook["id"],
-                "object_id": object_id,
-                "timestamp": wire_time(self.world.clock()),
-            }
-            headers = {"content-type": "application/json"}
-            if webhook.get("authentication_type") == 1:
-                headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-            messages.append((str(webhook["url"]), headers, to_json(message)))
-        return messages
 
     # Lists.
 

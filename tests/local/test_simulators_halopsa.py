@@ -5,6 +5,7 @@ Its replies are held to the published description where that lies beside the pro
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from local.simulators.credentials import HALOPSA_CLIENT_ID, HALOPSA_CLIENT_SECRE
 from local.simulators.halopsa import HaloPsaSimulator
 from local.simulators.halopsa_routes import ROUTES
 from local.simulators.world import PsaAddition
+from tests.adapters.scripted_server import reply, scripted
 
 DESCRIPTION = Path(__file__).resolve().parents[3] / "shared" / "specs" / "halopsa-swagger-v2-2024-09.json"
 published = pytest.mark.skipif(
@@ -335,6 +337,81 @@ def test_many_writers_at_once_never_tear_a_document(psa: HaloPsaSimulator, clien
     for thread in threads:
         thread.join()
     assert len({line["qty_order"] for line in client.invoice()["lines"]}) == 1
+
+
+# Webhooks.
+
+
+def register(client: Client, url: str) -> None:
+    webhook = {
+        "name": "x",
+        "url": url,
+        "authentication_type": 1,
+        "basic_username": "trueup",
+        "basic_password": "password",
+        "active": True,
+    }
+    assert client.session.post(f"{client.url}/api/Webhook", json=[webhook], timeout=5).status_code == 201
+
+
+def bodies(requests_taken: list[bytes]) -> list[Any]:
+    return [json.loads(taken.partition(b"\r\n\r\n")[2]) for taken in requests_taken]
+
+
+def test_a_changed_client_is_told_to_whoever_registered_with_the_password(
+    psa: HaloPsaSimulator, client: Client
+) -> None:
+    with scripted(reply(204, b"")) as hook:
+        register(client, f"http://127.0.0.1:{hook.port}/hook")
+        psa.webhooks.deliver()
+        assert hook.requests == []
+        psa.world.edit_company(251, name="Other")
+        psa.world.edit_addition(LINE, quantity=1)
+        operation = {"operation": "deliver_webhooks"}
+        assert client.session.post(f"{client.url}/_control/state", json=operation, timeout=5).status_code == 204
+        assert b"Basic dHJ1ZXVwOnBhc3N3b3Jk" in hook.requests[0]
+        assert [(one["event"], one["object_id"]) for one in bodies(hook.requests)] == [("Client Updated", 251)]
+    assert [one.status for one in psa.webhooks.sent] == [204]
+
+
+def test_recurring_invoices_and_batches_are_switches(psa: HaloPsaSimulator, client: Client) -> None:
+    with scripted(reply(204, b"")) as hook:
+        register(client, f"http://127.0.0.1:{hook.port}/hook")
+        settings = {"invoice_events": True, "webhook_batches": True}
+        assert client.session.post(f"{client.url}/_control/settings", json=settings, timeout=5).status_code == 200
+        psa.world.edit_company(251, name="Other")
+        psa.world.edit_addition(LINE, quantity=1)
+        psa.webhooks.deliver()
+        (batch,) = bodies(hook.requests)
+    assert {(one["event"], one["object_id"]) for one in batch} == {
+        ("Client Updated", 251),
+        ("Recurring Invoice Updated", INVOICE),
+    }
+
+
+def test_an_address_off_loopback_is_never_called_and_one_that_is_off_is_not_told(
+    psa: HaloPsaSimulator, client: Client
+) -> None:
+    register(client, "http://hook.example/")
+    psa.world.edit_company(251, name="Other")
+    psa.webhooks.deliver()
+    assert [one.status for one in psa.webhooks.sent] == [0]
+    psa.world.vendor_state["halopsa"]["webhooks"][0]["active"] = False
+    psa.world.edit_company(251, name="Another")
+    psa.webhooks.deliver()
+    assert len(psa.webhooks.sent) == 1
+
+
+def test_webhooks_are_told_by_themselves_where_that_is_switched_on(psa: HaloPsaSimulator, client: Client) -> None:
+    with scripted(reply(204, b"")) as hook:
+        register(client, f"http://127.0.0.1:{hook.port}/hook")
+        psa.webhooks_on_change = True
+        psa.world.edit_company(251, name="Other")
+        client.get("/Agent/me")
+        deadline = time.monotonic() + 5
+        while not hook.requests and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+        assert len(hook.requests) == 1
 
 
 # The published description.

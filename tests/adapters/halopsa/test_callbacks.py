@@ -155,7 +155,7 @@ def test_an_error_that_quotes_the_password_does_not_reach_anybody() -> None:
 def test_what_the_simulated_halo_sends_is_proven_and_understood() -> None:
     with registering() as (simulator, registration):
         registration.register(URL, SECRETS)
-        ((url, headers, body),) = simulator.webhook_messages("Client Updated", 250)
+        ((url, headers, body),) = simulator.webhooks.messages([("Client Updated", 250)])
     assert url == URL
     (hint,) = VERIFICATION.verify(headers, body, {})
     assert (hint.psa, hint.subject, hint.account_id) == (IntegrationName.HALOPSA, CallbackSubject.ACCOUNT, "250")
