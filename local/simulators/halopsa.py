@@ -34,7 +34,8 @@ class HaloPsaSimulator(Simulator):
     Switches: `auth_url` (what authinfo names; empty: this server), `tenant` (the one that may sign in),
     `token_lifetime_seconds`, `limit_per_minute` (0: no limit) with `limit_window_seconds`, `webhooks_on_change`
     (whether webhooks are told after each answered request; else with the operation `deliver_webhooks`),
-    `webhook_batches` and `invoice_events` (see WebhookSender). The operation `expire_tokens` makes every token that was given invalid.
+    `webhook_batches` and `invoice_events` (see WebhookSender). The operation `expire_tokens` makes every token that was
+    given invalid.
     """
 
     name = "HaloPSA"
