@@ -254,8 +254,8 @@ def plan_table(output: Output, plan: Plan) -> None:
         return
     has_results = bool(plan.results)
     columns = [Column("Change"), Column("Client", "name"), Column("Product", "name"), Column("From", "number"),
-               Column("To", "number"), Column("Counts from"), Column("Next invoice", "text"),
-               Column("A month", "number"), Column("Guard")]  # fmt: skip
+               Column("To", "number"), Column("Counts from, next invoice", "text"),
+               Column("A month", "number"), Column("Guard", "text")]  # fmt: skip
     columns += [Column("Result")] if has_results else []
     output.table(columns, [_change_cells(plan, change, has_results) for change in plan.changes])
     for change in plan.held:
@@ -274,8 +274,7 @@ def _change_cells(plan: Plan, change: Change, has_results: bool) -> list[str | C
         shown(change.product_code, 16),
         decimal_text(change.expected),
         f"{change.target} new line" if change.kind is ChangeKind.CREATE_LINE else str(change.target),
-        change.effective_text.replace("_", " "),
-        _next_invoice(change),
+        "; ".join(part for part in (change.effective_text.replace("_", " "), _next_invoice(change)) if part),
         money(change.monthly_money, change.currency),
         _guard(change),
     ]
@@ -305,7 +304,8 @@ def missing_lines(output: Output, rows: Iterable[Row], plan: Plan, able: PsaCapa
     output.line("Lines that are missing (a person adds them, each on an agreement they choose)", "bold")
     for row in lacking:
         seats = row.counts.agreement.seats if isinstance(row.counts.agreement, Known) else ""
-        output.line(f"  {client_name(row)} {_service(row)}, {seats} seats: trueup plan add-line {plan.id} {row.id}")
+        output.line(f"  {client_name(row)} {_service(row)}, {seats} seats:")
+        output.line(f"    trueup plan add-line {plan.id} {row.id}")
 
 
 def outcome_cell(outcome: WriteOutcome) -> Cell:
