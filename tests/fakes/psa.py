@@ -69,6 +69,8 @@ class CommittedWrite:
     before: Decimal
     asked: Decimal
     after: Decimal
+    made: bool = False
+    """Whether it made the line."""
 
 
 class FakePsa:
@@ -400,7 +402,7 @@ class FakePsa:
         )
         self.lines[line.id] = line
         reference = LineReference(agreement.id, line.id, product.id)
-        self.writes.append(CommittedWrite(reference, Decimal(0), quantity, quantity))
+        self.writes.append(CommittedWrite(reference, Decimal(0), quantity, quantity, made=True))
         if fault is WriteFault.UNREADABLE:
             return WriteResult(WriteOutcome.UNKNOWN, "nobody answered, and the lines could not be read")
         return self._result(WriteOutcome.APPLIED, "the line is there", line, line.id)
