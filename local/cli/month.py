@@ -15,7 +15,7 @@ from typing import Any
 from local.cli import EXIT_DIFFERENCES, EXIT_DONE
 from local.cli.files import read_file, require_writable, write_file
 from local.cli.interrupts import interruptible
-from local.cli.output import Output, problem_view, shown
+from local.cli.output import Output, Style, problem_view, shown
 from local.cli.progress import SIDE_NAMES, reading_progress
 from local.cli.tables import (
     mapping_totals_text,
@@ -23,6 +23,7 @@ from local.cli.tables import (
     open_accounts,
     plan_money,
     plan_table,
+    plural,
     reconciliation_table,
     totals_lines,
 )
@@ -38,9 +39,10 @@ from trueup.api.views import (
     run_view,
     time_text,
 )
-from trueup.domain.effective import EffectiveWish
+from trueup.domain.effective import PSA_CAPABILITIES, EffectiveWish
 from trueup.domain.errors import Conflict, LeaseHeld, TrueupError
-from trueup.domain.integrations import Side
+from trueup.domain.exported_files import OLD_AFTER
+from trueup.domain.integrations import DEFAULT_ADDRESS, Side
 from trueup.domain.mapping import MappingState
 from trueup.domain.plan import Plan, PlanState
 from trueup.domain.runs import Run, RunState
@@ -285,8 +287,13 @@ def _describe_sync(workplace: Workplace, read: ReadSide) -> None:
     output.line(
         f"{mapping_totals_text(read.matching.totals)} ({read.matching.newly_mapped} of them just now, by name)."
     )
-    if read.accounts_as_of is not None:
-        output.line(f"  Mimecast's API may not list the customers: {_file_words(read.accounts_as_of)}.", "yellow")
+    for snapshot in read.snapshots:
+        if snapshot.accounts_as_of is not None:
+            old = snapshot.completed_at - snapshot.accounts_as_of > OLD_AFTER
+            style: Style = "red" if old else "yellow"
+            remedy = "; give a newer one" if old else ""
+            words = _file_words(snapshot.accounts_as_of, snapshot.completed_at)
+            output.line(f"  {SIDE_NAMES[snapshot.side]}: {words}{remedy}.", style)
     for vendor_id in read.matching.renamed:
         output.line(f"  {shown(vendor_id)} was renamed since it was mapped; its mapping stays.", "yellow")
     output.line(f"Next: {_next_step(workplace)}", "bold")
@@ -309,15 +316,24 @@ def _describe_freshness(workplace: Workplace, begun: Run) -> None:
     for side, name in SIDE_NAMES.items():
         read = workplace.state.snapshots.latest(side)
         if read is not None:
-            file = "" if read.accounts_as_of is None else f", {_file_words(read.accounts_as_of)}"
+            file = "" if read.accounts_as_of is None else f", {_file_words(read.accounts_as_of, read.completed_at)}"
             parts.append(f"{name} read {read.completed_at:%Y-%m-%d %H:%M} UTC, {read.accounts} accounts{file}")
     workplace.output.line(f"Period {begun.period}", "bold")
     workplace.output.paragraph("; ".join([*parts, "Microsoft 365 is not read"]), "  ")
     workplace.output.line()
 
 
-def _file_words(given_at: datetime) -> str:
-    return f"the list is the customer file given {given_at:%Y-%m-%d %H:%M} UTC"
+def _file_words(given_at: datetime, read_at: datetime) -> str:
+    """How old what was read was, where it came from a file."""
+    days = (read_at - given_at).days
+    age = f", {plural(days, 'day', 'days')} before" if days else ""
+    return f"the list is from a file given {given_at:%Y-%m-%d %H:%M} UTC{age}"
+
+
+_ENTERED_BY_HAND = frozenset(
+    DEFAULT_ADDRESS[name] for name, capabilities in PSA_CAPABILITIES.items() if not capabilities.takes_writes
+)
+"""Systems (Integration.system) that nothing can be written to."""
 
 
 def say_what_comes_next(output: Output, plan: Plan) -> None:
@@ -326,6 +342,10 @@ def say_what_comes_next(output: Output, plan: Plan) -> None:
         return
     output.line(f"  {len(plan.ready)} ready, {len(plan.held)} held; what is ready is worth {plan_money(plan)} a month")
     output.line("Next:", "bold")
+    if plan.psa_system in _ENTERED_BY_HAND:
+        output.line("  enter these quantities in the PSA by hand (trueup export result FILE.csv lists them),")
+        output.line("  then export its lines again: trueup import lines FILE.csv, trueup run")
+        return
     if plan.state is PlanState.APPROVED:
         output.line(f"  trueup plan apply {plan.id} --checksum {plan.checksum}")
         return

@@ -18,6 +18,7 @@ from trueup.domain.effective import PsaCapabilities
 from trueup.domain.mapping import AccountEntry, MappingState, MappingTotals, ServiceEntry
 from trueup.domain.matching import MatchRule
 from trueup.domain.plan import Change, ChangeKind, Plan, PlanState
+from trueup.domain.rematching import former_words
 from trueup.domain.verdicts import Reconciliation, Row, Totals, Verdict
 
 _VERDICTS: dict[Verdict, tuple[str, Style]] = {
@@ -177,6 +178,8 @@ def undecided_accounts(output: Output, waiting: Sequence[AccountEntry]) -> None:
     output.line("Waiting for a decision (trueup map account VENDOR_ID PSA_ID, or trueup map exclude VENDOR_ID)", "bold")
     for entry in waiting:
         output.line(f"  {shown(entry.vendor_id)} {shown(entry.vendor_name)}: {entry.state.value}", "yellow")
+        if entry.former:
+            output.paragraph(shown(former_words(entry.former[0]), 300), "      ")
         if entry.ambiguity:
             output.paragraph(shown(entry.ambiguity, 300), "      ")
         for item in entry.suggestions:
@@ -209,6 +212,8 @@ _RULES = {
     MatchRule.SAFE_KEY: "same name but for spelling",
     MatchRule.PERSON: "by a person",
     MatchRule.IMPORT: "from a file",
+    MatchRule.STORED_ID: "id of the PSA before",
+    MatchRule.FORMER_NAME: "name in the PSA before",
 }
 
 
@@ -243,7 +248,7 @@ def _product(entry: ServiceEntry) -> str:
         return f"{shown(entry.product_code, 30)} {shown(entry.product_name, 40)}"
     if entry.state is MappingState.EXCLUDED and entry.decision is not None:
         return shown(entry.decision.reason, 80)
-    return "-"
+    return f"was {shown(entry.former[0].code or entry.former[0].target_id, 30)}" if entry.former else "-"
 
 
 def plan_table(output: Output, plan: Plan) -> None:

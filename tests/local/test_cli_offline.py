@@ -76,6 +76,17 @@ def test_a_month_with_files_only(laptop: Laptop) -> None:
     assert more["counts"]["agreement"]["basis"] == "manual_file"
     assert (more["monthly_money"], more["currency"]) == ("8.50", "USD")
 
+    told = " ".join(laptop.ok("run", code=2).out.split())
+    assert "enter these quantities in the PSA by hand" in told
+    assert "trueup plan approve" not in told
+    assert told.count("the list is from a file given 20") == 2
+    by_hand = laptop.ok("plan", "approve", found["plan"]["id"], "--checksum", found["plan"]["checksum"], "--json")
+    refused_all = laptop("plan", "apply", by_hand.document["id"], "--checksum", by_hand.document["checksum"], "--json")
+    assert refused_all.code == 1
+    (outcome,) = refused_all.document["results"]
+    assert outcome["outcome"] == "rejected"
+    assert "enter it in the PSA by hand (44 -> 46)" in outcome["reason"]
+
     result = laptop.folder / "result.csv"
     laptop.ok("export", "result", str(result))
     with result.open(encoding="utf-8", newline="") as file:

@@ -52,7 +52,7 @@ class ReadSide:
     @property
     def accounts_as_of(self) -> datetime | None:
         """How old the vendor's list of accounts is where it came from a kept file, not from the vendor."""
-        return next((one.accounts_as_of for one in self.snapshots if one.accounts_as_of is not None), None)
+        return next((one.accounts_as_of for one in self.snapshots if one.side is Side.VENDOR), None)
 
 
 def read_and_match(
