@@ -133,7 +133,6 @@ def _line(line: Line) -> Line:
         version=f"{line.quantity}|{period}|",
         less_included=Decimal(0),
         unit_price=line.unit_price if line.billable else Decimal(0),
-        billable=True,
         effective_from=None if begun else line.effective_from,
         not_writable_reason=None,
     )

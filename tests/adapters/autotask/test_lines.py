@@ -147,3 +147,10 @@ def test_units_that_are_no_number_are_refused_and_a_fraction_is_kept(raw: str) -
             return
         with pytest.raises(ReplyUnreadable):
             site.psa.read_line(REFERENCE)
+
+
+@pytest.mark.parametrize(("price", "billable"), [("0", False), ("0.00", False), ("0.01", True), ("null", True)])
+def test_a_service_whose_price_is_nothing_is_not_billed(price: str, billable: bool) -> None:
+    with connected() as site:
+        site.simulator.faults.add("set_field", path="/ContractServices/query", times=0, field="unitPrice", raw=price)
+        assert site.psa.read_line(REFERENCE).line.billable is billable

@@ -49,6 +49,7 @@ def billed(line: Line) -> tuple[object, ...]:
         line.product_id,
         line.product_code,
         line.quantity,
+        line.billable,
         line.unit_price if line.billable else 0,
         line.is_live(TODAY),
         line.is_future(TODAY),

@@ -62,6 +62,7 @@ def line_of(
     before = [row for row in rows if row.endDate < days.counts_from]
     after = [row for row in rows if row.startDate > days.counts_from]
     shown = found or (before[-1] if before else after[0] if after else None)
+    price = service.unitPrice if service.adjustedPrice is None else service.adjustedPrice
     line = Line(
         id=LineId(str(service.id)),
         agreement_id=agreement.id,
@@ -71,8 +72,10 @@ def line_of(
         description=service.invoiceDescription or service.internalDescription,
         quantity=shown.units if shown is not None else Decimal(0),
         version=shown.version if shown is not None else "",
-        unit_price=service.unitPrice if service.adjustedPrice is None else service.adjustedPrice,
+        unit_price=price,
         unit_cost=service.unitCost,
+        # A price of nothing is the only way in which a contract service can be one that is not billed.
+        billable=price != 0,
         steps=_steps(rows, days.today),
     )
     if shown is None:
