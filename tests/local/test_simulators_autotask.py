@@ -451,3 +451,26 @@ def test_every_route_is_a_published_one() -> None:
 @pytest.mark.skipif(not PATHS.exists(), reason="the published list of Autotask's paths is not beside the project")
 def test_no_query_of_adjustments_is_published() -> None:
     assert not re.search(r"/V1\.0/ContractServiceAdjustments/query", PATHS.read_text())
+
+
+# The control routes.
+
+
+def test_every_switch_can_be_turned_over_the_control_route(autotask: Site) -> None:
+    url = f"{autotask.simulator.url}/_control/settings"
+    changes = {
+        "other_calls": 5_000,
+        "restricted": ["Contracts"],
+        "posted_through": "2026-10-01",
+        "months_ahead": 1,
+        "locked_out": False,
+        "zone_url": "https://webservices5.autotask.net/ATServicesRest/",
+    }
+    told = requests.post(url, json=changes, timeout=5).json()
+    assert {name: told[name] for name in changes} == changes
+    assert set(told) == set(autotask.simulator.settable)
+    assert requests.post(url, json={"posted_through": "never"}, timeout=5).status_code == 400
+    assert autotask.query("Contracts") == []
+    assert len(autotask.rows()) == 3
+    log = requests.get(f"{autotask.simulator.url}/_control/requests", timeout=5).text
+    assert autotask_headers()["Secret"] not in log
