@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +32,10 @@ from tests.adapters.halopsa.connected import (
 )
 from tests.contracts.psa_subjects import Scene, a_line
 from tests.fakes.clock import FakeClock
-from trueup.adapters.halopsa.restoring import ALARM
+from trueup.adapters.halopsa.changes import ChangesSince
+from trueup.adapters.halopsa.document import Invoice
+from trueup.adapters.halopsa.restoring import ALARM, Aftermath, Repaired, put_back_overwritten
+from trueup.adapters.halopsa.wire import ChangeWire
 from trueup.domain.billing import AgreementId, LineId, LineReference, WriteOutcome, WriteResult
 from trueup.domain.counts import Seats
 from trueup.domain.errors import InputInvalid, RateLimited, VendorTrouble, VendorUnavailable
@@ -278,6 +281,7 @@ def test_an_invoice_that_was_made_in_between_is_told() -> None:
 # Other lines.
 
 
+@pytest.mark.fault("P8")
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -285,7 +289,7 @@ def test_an_invoice_that_was_made_in_between_is_told() -> None:
         ("other_line_moved", "line 88432 (MIME-AWARE) changed in qty_order from 3 to 4"),
     ],
 )
-def test_another_line_that_goes_or_moves_is_put_back_and_said(kind: str, said: str) -> None:
+def test_P8_another_line_that_goes_or_moves_is_put_back_and_said(kind: str, said: str) -> None:
     with connected() as site:
         site.simulator.faults.add(kind, method="POST", path=INVOICES)
         result = write(site)
@@ -489,12 +493,23 @@ def test_sending_again_is_bounded(kind: str, outcome: WriteOutcome) -> None:
 
 
 @pytest.mark.fault("T6")
-@pytest.mark.parametrize("kind", ["drop_after_commit", "error_after_commit", "truncated", "reset_mid_body", "html"])
+@pytest.mark.parametrize(
+    "kind", ["drop_after_commit", "error_after_commit", "truncated", "reset_mid_body", "wrong_content_type"]
+)
 def test_T6_a_write_that_was_carried_out_is_found_and_not_sent_again(kind: str) -> None:
     with connected() as site:
-        site.simulator.faults.add("drop_after_commit" if kind == "html" else kind, method="POST", path=INVOICES)
+        site.simulator.faults.add(kind, method="POST", path=INVOICES)
         assert write(site).outcome is WriteOutcome.APPLIED
         assert (site.posts(), site.quantities()[88431]) == (1, 15)
+
+
+@pytest.mark.fault("T8")
+@pytest.mark.parametrize("kind", ["html", "empty", "deep_json", "fail_in_200"])
+def test_T8_a_yes_of_somebody_before_halo_is_not_believed(kind: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add(kind, method="POST", path=INVOICES)
+        result = write(site)
+        assert (result.outcome, result.quantity_seen, site.posts()) == (WriteOutcome.REJECTED, Decimal(12), 1)
 
 
 @pytest.mark.fault("T6")
@@ -592,3 +607,40 @@ def test_an_edit_that_comes_while_another_is_given_back_is_an_alarm() -> None:
         result = write(site)
         assert (result.outcome, site.posts()) == (WriteOutcome.UNKNOWN, 2)
         assert "while somebody edited the invoice again" in result.reason
+
+
+@pytest.mark.parametrize(("shift_milliseconds", "outcome"), [(3, WriteOutcome.REJECTED), (2_000, WriteOutcome.UNKNOWN)])
+def test_a_mark_that_the_answer_gives_more_finely_than_it_is_stored_is_still_ours(
+    shift_milliseconds: int, outcome: WriteOutcome
+) -> None:
+    """Databases round. A mark that is further off is somebody else's edit, whatever the record says."""
+    with connected() as site:
+        site.simulator.faults.add("other_line_moved", method="POST", path=INVOICES)
+        real = site.psa._reader.read_invoice
+        reads: list[int] = []
+
+        def read(invoice_id: str) -> Invoice:
+            found = real(invoice_id)
+            reads.append(1)
+            mark = found.header.last_modified
+            if len(reads) != 2 or mark is None:
+                return found
+            shifted = {"last_modified": mark + timedelta(milliseconds=shift_milliseconds)}
+            return Invoice(found.header.model_copy(update=shifted), found.raw_lines)
+
+        site.psa._reader.read_invoice = read  # type: ignore[method-assign]
+        assert write(site).outcome is outcome
+
+
+def test_a_line_that_halo_works_out_on_every_save_is_nobodys_lost_edit() -> None:
+    rows = (
+        ChangeWire(id=1, invoice_line_id=88432, field_name="qty_order", old_value="3", new_value="4", who="System"),
+        ChangeWire(id=2, invoice_line_id=88431, field_name="qty_order", old_value="12", new_value="15", who="Api"),
+        ChangeWire(id=3, invoice_line_id=88432, field_name="qty_order", old_value="4", new_value="3", who="Api"),
+    )
+    with connected() as site:
+        keep(site, 88432, recurring_invoice_quantity_type=2)
+        after = site.psa._reader.read_invoice("1201")
+        aftermath = Aftermath("88431", Decimal(15), ChangesSince(rows), None)
+        assert put_back_overwritten(site.psa._session, site.psa._reader, after, aftermath) == Repaired()
+        assert site.posts() == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -18,7 +19,7 @@ from trueup.adapters.halopsa.judging import Difference, differences, is_like, wi
 from trueup.adapters.halopsa.posting import Answer, Sent, post_lines
 from trueup.adapters.halopsa.reading import BillingReader
 from trueup.adapters.halopsa.session import HaloSession
-from trueup.adapters.halopsa.wire import ChangeWire, plain
+from trueup.adapters.halopsa.wire import ChangeWire, is_text_line, plain
 from trueup.domain.billing import WriteOutcome, WriteResult
 from trueup.domain.errors import TrueupError
 
@@ -40,11 +41,18 @@ class Aftermath:
     sent: Sent | None
 
     def is_last_edit(self, after: Invoice) -> bool:
-        """Whether our own save is the last edit of the invoice: by its mark in the answer, else by the record."""
-        if self.sent is not None and self.sent.edited_at is not None:
-            return self.sent.edited_at == after.header.last_modified
+        """Whether our own save is the last edit of the invoice: by its mark in the answer, else by the record.
+
+        A mark in an answer may be finer than the one that is stored (databases round), so a mark that is off by less
+        than a second counts where the record knows of nobody else.
+        """
         ours = self.changes.ours(self.line_id, self.target)
-        return ours is not None and self.changes.nobody_after(ours)
+        is_last_recorded = ours is not None and self.changes.nobody_after(ours)
+        answered = self.sent.edited_at if self.sent is not None else None
+        stored = after.header.last_modified
+        if answered is None or answered == stored:
+            return is_last_recorded or answered is not None
+        return is_last_recorded and stored is not None and abs(stored - answered) < timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ def put_back_overwritten(session: HaloSession, reader: BillingReader, after: Inv
     ours = aftermath.changes.ours(aftermath.line_id, aftermath.target)
     if ours is None:
         return Repaired(notes=(UNCHECKED_NOTE.replace("could not be read", "does not show this write"),))
-    lost = aftermath.changes.overwritten(ours, aftermath.line_id)
+    lost = [row for row in aftermath.changes.overwritten(ours, aftermath.line_id) if not _counts_itself(after, row)]
     if not lost:
         return Repaired()
     said = f"{ALARM}: this write overwrote what somebody else had just saved: " + " and ".join(map(_told, lost))
@@ -177,6 +185,12 @@ def _quantities(lost: Sequence[ChangeWire]) -> dict[str, Decimal] | None:
             return None
         found.setdefault(str(row.invoice_line_id), quantity)
     return found
+
+
+def _counts_itself(invoice: Invoice, row: ChangeWire) -> bool:
+    """Whether HaloPSA works that line out: then it moves on any save, and nobody's edit was lost."""
+    raw = invoice.raw(str(row.invoice_line_id))
+    return raw is not None and not is_text_line(raw) and invoice.wire(raw).counts_itself()
 
 
 def _quantity(invoice: Invoice, line_id: str) -> Decimal | None:
