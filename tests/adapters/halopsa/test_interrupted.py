@@ -25,6 +25,7 @@ from tests.adapters.halopsa.connected import (
     INVOICE,
     INVOICES,
     MANAGED,
+    OTHER,
     REFERENCE,
     Connected,
     connected,
@@ -109,6 +110,30 @@ def test_a_process_that_ends_at_any_call_is_finished_by_the_next_exactly_once(
             assert len(changed) == 1
     # authinfo, token, record of changes, invoice, POST, invoice, record of changes; a new line asks for its item too.
     assert call >= 8
+
+
+def test_two_processes_that_write_to_one_invoice_at_once_lose_neither_change() -> None:
+    """The second reads and writes between the first one's reading and its posting; both sign in as the same agent."""
+    with connected() as site:
+        other = reopened(site)
+        client: Any = site.psa._session._client
+        send, between = client.send, []
+
+        def interleaved(method: str, path: str, **options: Any) -> Any:
+            if method == "POST" and path == INVOICES and not between:
+                between.append(
+                    other.set_quantity(
+                        LineReference(MANAGED.id, OTHER.id), expected=Decimal(3), expected_version="", target=Seats(5)
+                    )
+                )
+            return send(method, path, **options)
+
+        client.send = interleaved
+        first = change(site.psa)
+        other.close()
+        assert [between[0].outcome, first.outcome] == [WriteOutcome.APPLIED] * 2
+        assert "line 88432 has 5 again" in first.reason
+        assert site.quantities() == {88431: 15, 88432: 5}
 
 
 TROUBLE = st.fixed_dictionaries(

@@ -46,17 +46,30 @@ class ChangesSince:
         return self.is_known and all(row.who == ours.who for row in self.rows if row.id >= ours.id)
 
     def overwritten(self, ours: ChangeWire, line_id: str) -> tuple[ChangeWire, ...]:
-        """What our save put back on other lines: rows of ours on a line that somebody else had changed meanwhile."""
+        """What our save put back on other lines: rows of ours that undo an earlier row of the same field.
+
+        Whose that earlier row is does not matter: it may be a person's, or that of another process of Trueup.
+        """
         return tuple(
             row
             for row in self.rows
             if row.who == ours.who
             and str(row.invoice_line_id) != line_id
-            and any(
-                other.who != ours.who and other.invoice_line_id == row.invoice_line_id and other.id < row.id
-                for other in self.rows
-            )
+            and any(earlier.id < row.id and _undoes(row, earlier) for earlier in self.rows)
         )
+
+
+def _undoes(row: ChangeWire, earlier: ChangeWire) -> bool:
+    return (
+        row.invoice_line_id == earlier.invoice_line_id
+        and _value(row.new_value) == _value(earlier.old_value)
+        and _value(row.old_value) == _value(earlier.new_value)
+    )
+
+
+def _value(text: str) -> Decimal | str:
+    number = number_of(text)
+    return text.strip() if number is None else number
 
 
 def newest_change(session: HaloSession, invoice_id: int) -> int | None:

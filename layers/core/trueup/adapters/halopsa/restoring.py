@@ -7,7 +7,7 @@ has edited the invoice since; else it is only told. It must never overwrite an e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -120,7 +120,7 @@ def put_back_overwritten(session: HaloSession, reader: BillingReader, after: Inv
         return Repaired(alarm=f"{said}; giving it back failed: {problem or 'the invoice reads otherwise'}, {LOOK}")
     newest = max(row.id for row in aftermath.changes.rows)
     later = changes_since(session, after.header.id, newest)
-    if not later.is_known or any(row.who != ours.who for row in later.rows):
+    if not later.is_known or any(_is_anothers(row, ours, quantities, now) for row in later.rows):
         # Giving it back posted all lines too, and somebody was faster once more.
         return Repaired(alarm=f"{said}; it was given back while somebody edited the invoice again, {LOOK}")
     given = " and ".join(f"line {line_id} has {plain(wanted)} again" for line_id, wanted in quantities.items())
@@ -185,6 +185,13 @@ def _quantities(lost: Sequence[ChangeWire]) -> dict[str, Decimal] | None:
             return None
         found.setdefault(str(row.invoice_line_id), quantity)
     return found
+
+
+def _is_anothers(row: ChangeWire, ours: ChangeWire, given: Collection[str], now: Invoice | None) -> bool:
+    """Whether a row since the giving back is not of it: by somebody else, or on a line that was not given back."""
+    if row.who != ours.who:
+        return True
+    return str(row.invoice_line_id) not in given and (now is None or not _counts_itself(now, row))
 
 
 def _counts_itself(invoice: Invoice, row: ChangeWire) -> bool:

@@ -140,16 +140,16 @@ class QuantityWriter:
         if is_done and not was_sent:
             return result(WriteOutcome.ALREADY, "somebody else set this quantity meanwhile", line)
         if is_done:
-            return self._applied(read, after, wish, line)
+            return self._applied(read, after, wish, line, sent)
         if sent.answer is Answer.ACCEPTED:
             return result(WriteOutcome.REJECTED, _not_taken_over(line, wish), line)
         if wish.still_holds(line):
             return decide_before(after, wish, self._today())
         return result(WriteOutcome.CONFLICT, moved(line, wish, after.header), line)
 
-    def _applied(self, read: _Read, after: Invoice, wish: Wish, line: Line) -> WriteResult:
+    def _applied(self, read: _Read, after: Invoice, wish: Wish, line: Line, sent: Sent) -> WriteResult:
         """The target moved and every other line stayed: now whether it was right to the cent and overwrote nobody."""
-        aftermath = self._aftermath(read, wish, None)
+        aftermath = self._aftermath(read, wish, sent)
         repaired = put_back_overwritten(self._session, self._reader, after, aftermath)
         alarm = " ".join(filter(None, (amount_problem(read.invoice, after, line.id), repaired.alarm)))
         if alarm:
@@ -166,7 +166,7 @@ class QuantityWriter:
         aftermath = self._aftermath(read, wish, sent)
         return put_back(self._session, self._reader, read.invoice, after, aftermath)
 
-    def _aftermath(self, read: _Read, wish: Wish, sent: Sent | None) -> Aftermath:
+    def _aftermath(self, read: _Read, wish: Wish, sent: Sent) -> Aftermath:
         changes = changes_since(self._session, read.invoice.header.id, read.newest_change)
         return Aftermath(wish.reference.line_id, wish.target, changes, sent)
 
