@@ -24,7 +24,15 @@ from trueup.domain.billing import (
     PsaAccount,
     PsaAccountId,
 )
-from trueup.domain.errors import Conflict, InputInvalid, NotConnected, NotFound, PermissionMissing, PlanNotReady
+from trueup.domain.errors import (
+    Conflict,
+    InputInvalid,
+    NotConnected,
+    NotFound,
+    PermissionMissing,
+    PlanNotReady,
+    StateUnavailable,
+)
 from trueup.domain.integrations import ConnectionState, Integration, IntegrationName, Side
 from trueup.domain.mapping import FormerTarget, MappingState
 from trueup.domain.matching import MatchRule
@@ -106,7 +114,13 @@ def test_the_old_credential_is_forgotten_and_what_is_matched_again_is_told(
         month.vault.get("connectwise", host=PSA_HOST)
     assert done.kept is not None
     assert (done.kept.psa, done.kept.accounts, done.kept.services) == ("connectwise", 4, 1)
-    assert month.actions()[-5:-3] == ["integration disconnected", "integration connected"]
+    assert month.actions()[-5:] == [
+        "account mappings kept",
+        "service mappings kept",
+        "mappings kept",
+        "integration disconnected",
+        "integration connected",
+    ]
 
 
 def test_a_credential_that_does_not_work_leaves_the_old_psa_connected(month: Office) -> None:
@@ -115,6 +129,28 @@ def test_a_credential_that_does_not_work_leaves_the_old_psa_connected(month: Off
         month.change_psa(IntegrationName.HALOPSA)
     assert connected(Side.PSA, month.state.integrations).name is CONNECTWISE
     assert kept_mappings(uploads=month.state.uploads) == ()
+
+
+def test_what_cannot_be_kept_stops_the_change(month: Office) -> None:
+    month.state.switches.fail("uploads.put", skip=1)
+    with pytest.raises(StateUnavailable):
+        month.change_psa(IntegrationName.HALOPSA)
+    assert connected(Side.PSA, month.state.integrations).name is CONNECTWISE
+    assert month.change_psa(IntegrationName.HALOPSA).kept is not None
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_change_that_is_interrupted_is_finished_by_the_same_command(month: Office, when: str, number: int) -> None:
+    """Forgetting the old one and storing the new one are two steps."""
+    month.state.switches.fail("integrations.save", when=when, skip=number)  # type: ignore[arg-type]
+    with pytest.raises(StateUnavailable):
+        month.change_psa(IntegrationName.HALOPSA)
+    done = month.change_psa(IntegrationName.HALOPSA)
+    assert done.kept is not None
+    assert connected(Side.PSA, month.state.integrations).name is IntegrationName.HALOPSA
+    assert month.state.integrations.get(CONNECTWISE).state is ConnectionState.NOT_CONNECTED
+    assert len(kept_mappings(uploads=month.state.uploads)) == 1
 
 
 def test_two_that_are_connected_all_the_same_are_not_guessed_between(month: Office) -> None:

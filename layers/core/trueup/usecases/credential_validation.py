@@ -5,7 +5,7 @@ One vendor and one PSA are connected at a time: another one takes the place of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -43,13 +43,17 @@ def connect(
     connections: Connections,
     clock: Clock,
     switch: bool = False,
+    before_storing: Callable[[Integration], None] | None = None,
 ) -> Integration:
     """Try the credential at that address; store it only when it works.
 
     The secret must come with every call, so that changing only the address can never send a stored secret elsewhere.
     ``switch`` is a person's word that this system takes the place of the one that is connected: that one's credential
-    is forgotten, and nothing else. Raises InputInvalid, UnsafeAddress, CredentialRejected, PermissionMissing,
-    VendorTrouble, and Conflict where another system is connected and nobody said to switch; then nothing is stored.
+    is forgotten, and nothing else. ``before_storing`` is called with what will be connected, once the credential is
+    known to work and before anything is changed.
+
+    Raises InputInvalid, UnsafeAddress, CredentialRejected, PermissionMissing, VendorTrouble, and Conflict where another
+    system is connected and nobody said to switch; then nothing is stored.
     """
     checked = _require_fields(name, fields)
     host = connections.address(name, address)
@@ -60,6 +64,8 @@ def connect(
         raise _occupied(wanted, others[0])
     report = _check(name, connections, host, checked)
     _require_reads(name, report)
+    if before_storing is not None:
+        before_storing(wanted)
     for other in others:
         if other.name is not name:
             disconnect(other.name, actor=actor, integrations=integrations, vault=vault, clock=clock)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -83,9 +83,16 @@ def connect_system(
 ) -> Connected:
     """Connect a system (see ``credential_validation.connect`` for what is raised).
 
-    Where mappings of another PSA are in force afterwards, they are kept as files that can be downloaded at any time;
-    the mappings themselves stay until the new PSA was read, and are former ones then.
+    Where mappings of another PSA are in force, they are first kept as files that can be downloaded at any time; the
+    mappings themselves stay until the new PSA was read, and are former ones then.
     """
+    kept: list[KeptMappings] = []
+
+    def keep(wanted: Integration) -> None:
+        if name.side is Side.PSA:
+            name_system_left(wanted, snapshots=snapshots, accounts=accounts, services=services)
+            kept.extend(_kept_at(wanted, tuple(accounts.all()), services.all(), sheets, actor, uploads, clock.now()))
+
     integration = connect(
         name,
         address=address,
@@ -96,20 +103,26 @@ def connect_system(
         connections=connections,
         clock=clock,
         switch=switch,
+        before_storing=keep,
     )
-    if name.side is not Side.PSA:
-        return Connected(integration)
-    name_system_left(integration, snapshots=snapshots, accounts=accounts, services=services)
-    entries, billed = tuple(accounts.all()), services.all()
+    return Connected(integration, kept[0] if kept else None)
+
+
+def _kept_at(
+    wanted: Integration,
+    entries: Sequence[AccountEntry],
+    billed: Sequence[ServiceEntry],
+    sheets: Sheets,
+    actor: str,
+    uploads: Uploads,
+    now: datetime,
+) -> Iterator[KeptMappings]:
+    """What is kept because another PSA is connected; nothing where all that is mapped is of that very one."""
     mapped: list[AccountEntry | ServiceEntry] = [*entries, *billed]
-    left = sorted(
-        {(entry.psa_system, entry.psa_integration) for entry in mapped if not entry.counts_in(integration.system)}
-    )
-    if not left:
-        return Connected(integration)
-    system, kind = max(left, key=lambda one: _mapped_in(one[0], entries))
-    kept = _keep(system, kind, entries, billed, sheets, actor, uploads, clock.now())
-    return Connected(integration, kept)
+    left = sorted({(entry.psa_system, entry.psa_integration) for entry in mapped if not entry.counts_in(wanted.system)})
+    if left:
+        system, kind = max(left, key=lambda one: _mapped_in(one[0], entries))
+        yield _keep(system, kind, entries, billed, sheets, actor, uploads, now)
 
 
 def kept_mappings(*, uploads: Uploads) -> tuple[KeptMappings, ...]:
