@@ -21,7 +21,7 @@ Access = Literal["none", "read", "write"]
 """What a command needs: nothing, the opened state, or the opened state as its one writer."""
 
 DEFAULT_PORT = 8600
-EXPORTS = ("reconciliation", "result", "mappings", "service-mappings", "kept-accounts", "kept-services")
+EXPORTS = ("reconciliation", "result", "plan", "mappings", "service-mappings", "kept-accounts", "kept-services")
 HELP_COLUMNS = 100
 EVERY_COMMAND = """\
 Every command takes --json (one JSON document on standard output) and --help. State lives in $TRUEUP_HOME

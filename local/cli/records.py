@@ -11,6 +11,7 @@ from local.cli import EXIT_DONE, EXIT_FAILED
 from local.cli.files import require_writable, write_file
 from local.cli.output import Column, shown
 from local.cli.workplace import Workplace
+from trueup.api.plan_spreadsheet import plan_csv
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv, result_csv, services_csv
 from trueup.api.views import event_view, verification_view
 from trueup.domain.audit import AuditEvent
@@ -18,6 +19,7 @@ from trueup.domain.errors import NotFound
 from trueup.domain.periods import Period
 from trueup.domain.verdicts import Reconciliation
 from trueup.usecases import psa_switch
+from trueup.usecases.plans import plan_of_period
 
 PAGE_EVENTS = 200
 
@@ -96,6 +98,9 @@ def _content(workplace: Workplace, arguments: Namespace) -> str:
             return services_csv(workplace.state.services.all())
         case "kept-accounts" | "kept-services":
             return _kept(workplace, arguments.kept, arguments.what.removeprefix("kept-"))
+        case "plan":
+            period = str(Period.parse(arguments.period)) if arguments.period is not None else workplace.period
+            return plan_csv(plan_of_period(period, workplace.state.plan_index))
         case "result":
             return result_csv(_reconciliation(workplace, arguments.period))
     return reconciliation_csv(_reconciliation(workplace, arguments.period))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import csv
 import io
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from trueup.api.plan_spreadsheet import plan_csv
 from trueup.api.spreadsheets import (
     FORMULA_LEADS,
     NUMBER_COLUMNS,
@@ -24,10 +26,13 @@ from trueup.api.spreadsheets import (
     services_csv,
 )
 from trueup.domain.accounts import AccountState, ServiceId, ServiceKind, VendorAccountId
-from trueup.domain.billing import ProductId, PsaAccountId
+from trueup.domain.billing import AgreementId, LineId, ProductId, PsaAccountId, WriteOutcome
 from trueup.domain.counts import Basis, Known, Missing, Seats
+from trueup.domain.effective import NextInvoiceLine
+from trueup.domain.guards import Hold
 from trueup.domain.mapping import AccountEntry, Decision, FormerTarget, MappingState, MappingTotals, ServiceEntry
 from trueup.domain.matching import MatchRule
+from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.verdicts import Member, Reconciliation, Row, RowCounts, Totals, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +79,16 @@ def compared(text: str) -> Reconciliation:
     return Reconciliation("2026-09", (row,), (), (), (), totals)
 
 
+def planned(text: str) -> Plan:
+    change = Change(
+        text, text, (text,), PsaAccountId(text), text, AgreementId(text), text, LineId(text), ProductId(text), text,
+        Decimal(9), text, Seats(3), None, Decimal("-25.50"), text, (text,), "e" * 64,
+        holds=(Hold(text, text, text),), undoes=text, added_by=text,
+    )  # fmt: skip
+    result = ChangeResult(text, WriteOutcome.UNKNOWN, text, NOW)
+    return Plan("plan", "example", "2026-09", "run", NOW, (change,), results=(result,))
+
+
 def exports(text: str) -> list[str]:
     accounts, services = mapping_sheets([account(text)], [service(text)])
     return [
@@ -83,6 +98,7 @@ def exports(text: str) -> list[str]:
         services,
         reconciliation_csv(compared(text)),
         result_csv(compared(text)),
+        plan_csv(planned(text)),
     ]
 
 
@@ -122,6 +138,17 @@ def test_S6_there_is_one_place_that_writes_tables() -> None:
             if names & {"writer", "DictWriter", "writerow", "writerows"}:
                 writers.append(path.relative_to(ROOT).as_posix())
     assert writers == ["layers/core/trueup/api/spreadsheets.py"]
+
+
+def test_a_plan_says_from_when_each_change_counts_and_what_the_next_invoice_has() -> None:
+    plan = planned("Alder")
+    invoice = NextInvoiceLine(date(2026, 10, 1), 3, Decimal("12.75"))
+    dated = replace(plan.changes[0], effective=date(2026, 9, 15), next_invoice=invoice)
+    (row,) = csv.DictReader(io.StringIO(plan_csv(replace(plan, changes=(dated,))), newline=""))
+    told = ("from", "to", "counts_from", "next_invoice_on", "next_invoice_quantity", "next_invoice_amount", "guard")
+    assert [row[name] for name in told] == ["9", "3", "2026-09-15", "2026-10-01", "3", "12.75", "held: Alder"]
+    (plain,) = csv.DictReader(io.StringIO(plan_csv(plan), newline=""))
+    assert [plain[name] for name in told[2:6]] == ["now", "", "", ""]
 
 
 def test_a_cell_without_a_lead_is_left_alone() -> None:

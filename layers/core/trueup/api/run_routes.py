@@ -12,6 +12,7 @@ from trueup import bootstrap
 from trueup.api.access import Role
 from trueup.api.file_views import kept_mappings_view
 from trueup.api.inputs import RunBody
+from trueup.api.plan_spreadsheet import plan_csv
 from trueup.api.replies import allowed, page_view, position, written
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv, result_csv, services_csv
 from trueup.api.views import (
@@ -29,6 +30,7 @@ from trueup.domain.runs import Run
 from trueup.domain.verdicts import Verdict
 from trueup.settings import settings
 from trueup.usecases.monthly_run import begin_run, chosen_wish
+from trueup.usecases.plans import plan_of_period
 from trueup.usecases.psa_switch import kept_file, kept_mappings
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
@@ -114,7 +116,7 @@ def verify_history() -> dict[str, Any]:
     return verification_view(list(bootstrap.state().history.all()))
 
 
-EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, mappings.csv or service-mappings.csv"
+EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, plan.csv, mappings.csv or service-mappings.csv"
 
 
 @router.get("/v1/exports/<name>", tags=["exports"], summary=EXPORTS)
@@ -129,6 +131,8 @@ def export(name: Annotated[str, Path(max_length=64)], period: PeriodText = None)
         case "reconciliation.json":
             found = state.reconciliations.get(chosen_period(period))
             return Response(status_code=200, content_type="application/json", body=reconciliation_view(found))
+        case "plan.csv":
+            return csv_file(name, plan_csv(plan_of_period(chosen_period(period), bootstrap.state().plan_index)))
         case "mappings.csv":
             return csv_file(name, mappings_csv(state.accounts.all()))
         case "service-mappings.csv":

@@ -99,12 +99,12 @@ def safe_cell(text: str) -> str:
 
 def reconciliation_csv(found: Reconciliation) -> str:
     """One line a row, in the table's order. An unknown count is an empty cell: the reasons say why."""
-    return _table(ROW_COLUMNS, (_row_cells(found, index) for index in range(len(found.rows))))
+    return csv_table(ROW_COLUMNS, (_row_cells(found, index) for index in range(len(found.rows))))
 
 
 def result_csv(found: Reconciliation) -> str:
     """One line a row for a person who carries the result over by hand: the two counts and what to enter."""
-    return _table(RESULT_COLUMNS, (_result_cells(row) for row in found.rows))
+    return csv_table(RESULT_COLUMNS, (_result_cells(row) for row in found.rows))
 
 
 def _result_cells(row: Row) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def _to_do(row: Row) -> str:
 
 def mappings_csv(entries: Iterable[AccountEntry]) -> str:
     """Every vendor account with its decision, in the shape that the import reads."""
-    return _table(
+    return csv_table(
         MAPPING_COLUMNS,
         (
             (
@@ -165,7 +165,7 @@ def mappings_csv(entries: Iterable[AccountEntry]) -> str:
 
 def services_csv(entries: Iterable[ServiceEntry]) -> str:
     """Every service with its decision, in the shape that the import of services reads."""
-    return _table(
+    return csv_table(
         SERVICE_COLUMNS,
         (
             (
@@ -329,7 +329,8 @@ NUMBER_COLUMNS = frozenset({"monthly_money", "difference"})
 """Columns that hold our own numbers: a negative amount is a number, not a formula."""
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def csv_table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """The table as CSV, no cell of it a formula."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)

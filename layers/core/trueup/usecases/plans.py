@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from trueup.domain.audit import Audit
-from trueup.domain.errors import NotAllowed, PlanNotReady
+from trueup.domain.errors import NotAllowed, NotFound, PlanNotReady
 from trueup.domain.plan import Plan, PlanState, Release, require_fresh
 from trueup.domain.runs import Run, RunState, Step
 from trueup.ports.clock import Clock
-from trueup.ports.state import Plans, Runs
+from trueup.ports.state import PlanIndex, Plans, Runs
 from trueup.ports.workflow import Workflow
 from trueup.usecases.mapping import require_reason
+
+
+def plan_of_period(period: str, plan_index: PlanIndex) -> Plan:
+    """The plan of the period that counts. Raises NotFound when there is none."""
+    plan = plan_index.current(period)
+    if plan is None:
+        raise NotFound(f"{period} has no plan", remedy="Make one: trueup run.")
+    return plan
 
 
 def release_change(plan_id: str, change_id: str, *, reason: str, actor: str, plans: Plans, clock: Clock) -> Plan:
