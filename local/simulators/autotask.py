@@ -227,7 +227,7 @@ class AutotaskSimulator(Simulator):
         after = _position(request.query.get("paging", ""))
         if request.fault("page_ignored"):
             # The filter on the id is lost on the way as well: every page is the first one.
-            holds, after = _visible(entity, self.restricted, lambda record: True), 0
+            holds, after = _visible(entity, self.restricted, lambda record: True), -1
         found = (record for record in records if record["id"] > after and holds(record))
         window = list(islice(found, size + 1))
         rows, more = window[:size], len(window) > size
@@ -237,7 +237,7 @@ class AutotaskSimulator(Simulator):
         if request.fault("repeated_token"):
             last, more = after, True
         elif request.fault("token_loop"):
-            last, more = (0 if after else last), True
+            last, more = (-1 if after >= 0 else last), True
         elif request.fault("endless_tokens"):
             rows, last, more = (
                 [{**row, "id": after + at} for at, row in enumerate(islice(cycle(rows), size), 1)],
@@ -283,7 +283,7 @@ class AutotaskSimulator(Simulator):
 
 def _position(token: str) -> int:
     if not token:
-        return 0
+        return -1
     try:
         return int(json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))["after"])
     except (ValueError, KeyError, TypeError, binascii.Error):

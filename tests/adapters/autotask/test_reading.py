@@ -93,6 +93,17 @@ def test_records_that_come_again_or_out_of_order_are_no_page(kind: str, monkeypa
             read_all(site.psa)
 
 
+def test_the_own_company_of_the_msp_has_the_id_0_and_is_read_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autotask_simulator, "MAX_RECORDS", 1)
+    own, other = an_account(0, "Acme MSP"), an_account(1, "Client")
+    contract = an_agreement(7, own)
+    with connected(Scene((own, other), (contract,), (a_line(9, contract, EMAIL),), (EMAIL,))) as site:
+        whole = read_all(site.psa)
+        assert [one.id for one in whole.accounts] == ["0", "1"]
+        assert [one.account_id for one in whole.agreements] == ["0"]
+        assert [one.id for one in site.psa.read_account(own.id).lines] == ["9"]
+
+
 def test_a_cursor_is_good_for_another_process_and_another_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autotask_simulator, "MAX_RECORDS", 4)
     scene = many_clients(9)
@@ -104,7 +115,7 @@ def test_a_cursor_is_good_for_another_process_and_another_day(monkeypatch: pytes
 
 @pytest.mark.parametrize(
     "cursor",
-    ["1:companies:2:0", "1:companies:1:7", "1:services:1:0", "2:companies:1:0", "1:companies:1:0 ", "1:companies:2:-1"],
+    ["1:companies:2:", "1:companies:1:7", "1:services:1:", "2:companies:1:", "1:companies:1: ", "1:companies:2:-1"],
 )
 def test_a_cursor_that_no_read_gives_is_refused(cursor: str) -> None:
     with connected() as site, pytest.raises(InputInvalid) as caught:
@@ -148,6 +159,17 @@ def test_an_empty_list_is_not_believed_of_a_user_who_may_not_see_it(entity: str)
             read_all(site.psa)
     assert entity in caught.value.message
     assert caught.value.permission
+
+
+def test_a_level_that_shows_only_some_is_enough_to_connect_and_not_to_believe_an_empty_list() -> None:
+    access = json.dumps({"info": {"canQuery": True, "userAccessForQuery": "Restricted"}})
+    with connected(Scene((HARBOR,))) as site:
+        site.simulator.faults.add("raw", path="/Contracts/entityInformation", times=0, body=access)
+        report = site.psa.check()
+        assert report.missing == ()
+        assert "Restricted" in " ".join(capability.detail for capability in report.capabilities)
+        with pytest.raises(PermissionMissing):
+            read_all(site.psa)
 
 
 def test_services_that_may_not_be_seen_leave_lines_named_by_their_ids() -> None:

@@ -244,9 +244,12 @@ def test_P11_a_write_is_not_begun_when_it_might_not_be_read_back() -> None:
         assert site.world.writes == []
 
 
-def test_a_user_who_may_not_ask_for_the_limit_has_the_documented_one() -> None:
+@pytest.mark.parametrize(
+    ("kind", "options"), [("status", {"status": 403}), ("status", {"status": 503}), ("raw", {"body": '{"x":null}'})]
+)
+def test_where_the_limit_is_not_told_the_documented_one_holds(kind: str, options: dict[str, object]) -> None:
     with connected() as site:
-        site.simulator.faults.add("status", path=THRESHOLD, times=0, status=403)
+        site.simulator.faults.add(kind, path=THRESHOLD, times=0, **options)
         assert len(site.psa.read_page(None).accounts) == 1
         assert any("10,000" in note for note in site.psa.check().notes)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trueup.adapters.autotask.entities import access_to, may_create, sees_all
+from trueup.adapters.autotask.entities import access_to, may_create, may_query, sees_all
 from trueup.adapters.autotask.querying import count, equal, everything
 from trueup.adapters.autotask.reading import COMPANIES, CONTRACT_SERVICES, CONTRACTS, SERVICES, UNITS
 from trueup.adapters.autotask.replies import ADJUST_PERMISSION
@@ -53,9 +53,10 @@ def _try(session: AutotaskSession, name: str, entity: str, permission: str, *, c
         access = access_to(session, entity, permission=permission)
     except (PermissionMissing, ResourceAbsent, RequestRefused) as refused:
         return Capability(name, False, permission, refused.message)
-    granted = may_create(access) if creating else sees_all(access)
-    told = access.userAccessForCreate if creating else access.userAccessForQuery
-    return Capability(name, granted, permission, "" if granted else f"the user's access is {told[:40] or 'not told'}")
+    granted = may_create(access) if creating else may_query(access)
+    told = (access.userAccessForCreate if creating else access.userAccessForQuery)[:40]
+    whole = granted and (creating or sees_all(access))
+    return Capability(name, granted, permission, "" if whole else f"the user's access is {told or 'not told'}")
 
 
 def _no_contracts(session: AutotaskSession) -> bool:

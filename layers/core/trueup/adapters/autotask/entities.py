@@ -14,7 +14,10 @@ from trueup.adapters.autotask.wire import INTEGRATION, AccessWire, EntityWire, F
 from trueup.domain.errors import PermissionMissing, ResourceAbsent
 
 _FULL_ACCESS: Final = frozenset({"", "all", "full"})
-"""How a level that hides nothing is spelled: "All" is assumed, and nothing said counts as no limit."""
+_NO_ACCESS: Final = frozenset({"none", "no", "false"})
+"""How levels are spelled is assumed. Nothing said counts as no limit. A word that is not known is some access: enough
+to connect with, and not enough to believe an empty list.
+"""
 
 
 def access_to(session: AutotaskSession, entity: str, *, permission: str) -> AccessWire:
@@ -29,8 +32,12 @@ def sees_all(access: AccessWire) -> bool:
     return access.canQuery is not False and access.userAccessForQuery.strip().casefold() in _FULL_ACCESS
 
 
+def may_query(access: AccessWire) -> bool:
+    return access.canQuery is not False and access.userAccessForQuery.strip().casefold() not in _NO_ACCESS
+
+
 def may_create(access: AccessWire) -> bool:
-    return access.canCreate is not False and access.userAccessForCreate.strip().casefold() in _FULL_ACCESS
+    return access.canCreate is not False and access.userAccessForCreate.strip().casefold() not in _NO_ACCESS
 
 
 def require_sight(session: AutotaskSession, entity: str, *, permission: str) -> None:

@@ -28,7 +28,7 @@ IDS_AT_ONCE: Final = 200
 """Documented are at most 500 conditions joined by OR; that a list counts as so many is assumed."""
 
 _INTEGRATION: Final = IntegrationName.AUTOTASK.value
-_CURSOR = re.compile(r"1:(?P<phase>[a-z]+):(?P<page>[1-9][0-9]{0,3}):(?P<after>0|[1-9][0-9]{0,17})", re.ASCII)
+_CURSOR = re.compile(r"1:(?P<phase>[a-z]+):(?P<page>[1-9][0-9]{0,3}):(?P<after>|0|[1-9][0-9]{0,17})", re.ASCII)
 
 Condition = Mapping[str, object]
 
@@ -46,24 +46,27 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a read has come: the number of its next page, and the last id seen in this phase."""
+    """How far a read has come: the number of its next page, and the last id seen in this phase, None at its start.
+
+    The MSP's own company has the id 0 (seen in the field), so 0 is an id like any other.
+    """
 
     phase: str
     page: int = 1
-    after: int = 0
+    after: int | None = None
 
     def cursor(self) -> str:
-        return f"1:{self.phase}:{self.page}:{self.after}"
+        return f"1:{self.phase}:{self.page}:{'' if self.after is None else self.after}"
 
     @classmethod
     def of(cls, cursor: str, *, phases: Iterable[str]) -> Position:
         """The position that a cursor of ours names. Raises InputInvalid for any other text."""
         found = _CURSOR.fullmatch(cursor)
-        if found is None or found["phase"] not in phases or (found["page"] == "1") != (found["after"] == "0"):
+        if found is None or found["phase"] not in phases or (found["page"] == "1") != (found["after"] == ""):
             raise InputInvalid(
                 "this is not a cursor of an Autotask read", field="cursor", remedy="Start the read anew, without one."
             )
-        return cls(found["phase"], int(found["page"]), int(found["after"]))
+        return cls(found["phase"], int(found["page"]), int(found["after"]) if found["after"] else None)
 
 
 def equal(field: str, value: object) -> Condition:
@@ -88,13 +91,15 @@ def query_page[Record: RecordWire](
     that forgets the address sends full ones. Raises ReadIncomplete for ids that do not rise, SchemaUnknown for another
     shape, and what AutotaskSession.read does.
     """
-    asked = [*conditions, {"op": "gt", "field": "id", "value": position.after}] if position.after else list(conditions)
+    asked = list(conditions)
+    if position.after is not None:
+        asked.append({"op": "gt", "field": "id", "value": position.after})
     reply = _ask(session, listing, {"MaxRecords": listing.page_size, "filter": asked})
     result = parse(ResultWire, reply.json(), source=listing.doing)
     records = parse_list(kind, result.items, source=listing.doing)
     last = position.after
     for record in records:
-        if record.id <= last:
+        if last is not None and record.id <= last:
             raise ReadIncomplete(
                 f"Autotask, {listing.doing}: page {position.page} repeats a record or is out of order",
                 integration=_INTEGRATION,

@@ -119,13 +119,12 @@ class AutotaskSession:
         try:
             with self._client(client.base, self._asking_pace) as asking:
                 reply = self._send(asking, "GET", "/ThresholdInformation", None, RetryRule.SAFE)
+            if reply.status == 401:
+                # The call that this one goes before meets the same answer and knows what to do about it.
+                return
+            told = parse(ThresholdWire, reply.json(), source="asking for the limit") if reply.status == 200 else None
         except (VendorUnavailable, ReplyUnreadable):
-            self.budget.told(None)
-            return
-        if reply.status == 401:
-            # The call that this one goes before meets the same answer and knows what to do about it.
-            return
-        told = parse(ThresholdWire, reply.json(), source="asking for the limit") if reply.status == 200 else None
+            told = None
         self.budget.told(told)
 
     def _client(self, base: BaseAddress, pace: BudgetedPace) -> HttpClient:
