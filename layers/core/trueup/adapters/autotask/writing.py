@@ -44,7 +44,8 @@ LOOKS_AFTER_SECONDS: Final = (0.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 
 A web server of Autotask's kind gives a request up after 110 seconds (the default of its framework; assumed to hold
 there). An adjustment that does not show by then is not carried out later. A second one is still not sent in the same
-call: whoever applies the plan again reads the units first, and by then nothing can be under way.
+call: whoever applies the plan again reads the units first, and by then nothing can be under way. A process that is
+killed right after sending has not waited; that somebody else was about to write the line is for the caller to know.
 """
 
 LOOKS_AFTER_ANSWER: Final = 3
