@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local.simulators.syncro_records import memory
 from tests.adapters.syncro.syncro_connected import (
@@ -25,6 +27,7 @@ from tests.adapters.syncro.syncro_connected import (
 )
 from tests.contracts.psa_subjects import Scene, a_line, an_account, an_agreement
 from trueup.adapters.syncro.billing import BURST, REQUESTS_PER_MINUTE
+from trueup.adapters.syncro.paging import Position
 from trueup.adapters.syncro.wire import CustomerWire, LineWire, ProductWire, ScheduleWire, parse
 from trueup.domain.billing import AgreementState
 from trueup.domain.errors import (
@@ -76,6 +79,20 @@ def test_lists_that_tell_no_totals_are_read_to_their_empty_page() -> None:
         assert site.calls("/customers") == site.calls("/schedules") == 3
     assert sum(len(page.lines) for page in pages) == 50
     assert {page.accounts_total for page in pages} == {page.agreements_total for page in pages} == {None}
+
+
+@given(
+    st.builds(
+        Position,
+        phase=st.sampled_from(("customers", "schedules")),
+        page=st.integers(1, 99_999),
+        seen=st.integers(0, 999_999_999),
+        total=st.none() | st.integers(0, 999_999_999),
+        marks=st.text("abcXYZ019_-", max_size=20).map(lambda text: text[: len(text) // 6 * 6]),
+    )
+)
+def test_a_position_comes_back_from_its_cursor(position: Position) -> None:
+    assert Position.of(position.cursor(), phases=("customers", "schedules")) == position
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
@@ -172,14 +189,16 @@ def test_a_missing_required_field_is_named(field: str) -> None:
             read_all(site.psa)
 
 
-def test_a_line_of_another_schedule_is_not_taken_for_one_of_this() -> None:
+@pytest.mark.fault("C20")
+def test_C20_a_line_of_another_schedule_is_not_taken_for_one_of_this() -> None:
     with connected() as site:
         site.simulator.faults.add("set_field", path="/schedules", field="schedule_id", raw="999")
         with pytest.raises(ReplyUnreadable, match="999"):
             read_all(site.psa)
 
 
-def test_a_schedule_that_is_not_the_one_asked_for_is_not_believed() -> None:
+@pytest.mark.fault("C20")
+def test_C20_a_schedule_that_is_not_the_one_asked_for_is_not_believed() -> None:
     with connected() as site:
         site.simulator.faults.add("set_field", path=SCHEDULE, field="id", raw="7", where={"id": 1201})
         with pytest.raises(ReplyUnreadable, match="7"):
@@ -189,7 +208,6 @@ def test_a_schedule_that_is_not_the_one_asked_for_is_not_believed() -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "error"),
     [
-        ("deep_json", {"depth": 20_000}, ReplyUnreadable),
         ("oversized", {"size_bytes": 12_000_000}, ReplyTooLarge),
         ("gzip_bomb", {"size_bytes": 12_000_000}, ReplyTooLarge),
         ("html", {}, ReplyUnreadable),
@@ -204,6 +222,14 @@ def test_a_body_that_cannot_be_read_is_no_empty_page(
     with connected() as site:
         site.simulator.faults.add(kind, path="/customers", times=0, **options)
         with pytest.raises(error):
+            site.psa.read_page(None)
+
+
+@pytest.mark.fault("C19")
+def test_C19_json_nested_without_end_is_a_bad_reply() -> None:
+    with connected() as site:
+        site.simulator.faults.add("deep_json", path="/customers", times=0, depth=100_000)
+        with pytest.raises(ReplyUnreadable):
             site.psa.read_page(None)
 
 
@@ -239,7 +265,8 @@ def test_calls_keep_below_the_published_limit_and_a_few_do_not_wait() -> None:
     assert BURST + REQUESTS_PER_MINUTE < 180
 
 
-def test_names_that_look_like_anything_are_kept_as_data() -> None:
+@pytest.mark.fault("C18")
+def test_C18_names_that_look_like_anything_are_kept_as_data() -> None:
     names = ("<script>alert(1)</script>", "=1+1", "A\r\nB", "\u202eabc", "Nul\x00", "x" * 5_000)
     scene = Scene(tuple(an_account(number, name) for number, name in enumerate(names, start=1)))
     with connected(scene) as site:
