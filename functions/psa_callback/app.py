@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from trueup import bootstrap
 from trueup.api.callback_door import AGAIN, FORGED, TAKEN, callback_of, reply
-from trueup.domain.errors import CallbackForged, StateTrouble, VendorTrouble
+from trueup.domain.errors import CallbackForged, TrueupError
 from trueup.usecases.psa_callback import take_callback
 
 logger = Logger()
@@ -20,7 +20,10 @@ metrics = EphemeralMetrics()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)  # type: ignore[untyped-decorator]  # Powertools has no types here.
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """One answer to everything that is not proven. Nothing of the message is logged, proven or not."""
+    """One answer to everything that is not proven; what goes wrong here is no reason not to send it again.
+
+    Nothing of the message is logged, proven or not.
+    """
     state = bootstrap.state()
     try:
         taken = take_callback(
@@ -35,7 +38,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         metrics.add_metric(name="CallbacksRefused", unit=MetricUnit.Count, value=1)
         logger.warning("callback refused")
         return reply(FORGED)
-    except (StateTrouble, VendorTrouble) as trouble:
+    except TrueupError as trouble:
         metrics.add_metric(name="CallbacksAskedAgain", unit=MetricUnit.Count, value=1)
         logger.error("callback not kept", extra={"code": trouble.code})
         return reply(AGAIN)

@@ -273,9 +273,8 @@ def error(status: int, code: str, message: str) -> Reply:
 def forward(base_url: str, call: Call, path: str | None = None) -> Reply:
     headers = {name: value for name, value in call.headers.items() if name.lower() not in ("host", "connection")}
     method = "POST" if call.body or call.target or not call.path.split("?")[0].endswith("/state") else "GET"
-    got = requests.request(
-        method, base_url + (call.path if path is None else path), data=call.body, headers=headers, timeout=30
-    )
+    url = base_url + (call.path if path is None else path)
+    got = requests.request(method, url, data=call.body, headers=headers, timeout=30)
     kept = {
         name: got.headers[name] for name in ("Content-Type", "X-Amzn-ErrorType", "x-amz-crc32") if name in got.headers
     }

@@ -178,8 +178,14 @@ def test_a_callback_and_a_key_from_end_to_end(stack: Stack) -> None:
     line = next(iter(world.additions.values()))
     world.edit_addition(line.id, quantity=line.quantity + 1)
     agreement_id = line.agreement_id
-    body = {"MessageId": "m-1", "CompanyId": credentials.CONNECTWISE_COMPANY_ID, "Action": "updated",
-            "Type": "agreement", "ID": agreement_id, "Metadata": {"key_url": stack.connectwise.url + KEY_PATH}}  # fmt: skip
+    body = {
+        "MessageId": "m-1",
+        "CompanyId": credentials.CONNECTWISE_COMPANY_ID,
+        "Action": "updated",
+        "Type": "agreement",
+        "ID": agreement_id,
+        "Metadata": {"key_url": stack.connectwise.url + KEY_PATH},
+    }
     event = http_event("POST", "/v1/callbacks/connectwise/token", body, role="", person="")
     del event["requestContext"]["authorizer"]
     event["pathParameters"] = {"psa": "connectwise", "token": url.partition("?")[0].rpartition("/")[2]}
@@ -216,8 +222,8 @@ def real_event(path: Path, stack: Stack) -> Any:
     return json.loads(text)
 
 
-# Refusals that are right at this point of the month: 1001 is no client of the simulated PSA, the plan is applied
-# already, and by then one event has disconnected ConnectWise.
+# Refusals that are right at this point of the month: 1001 is no client of the simulated PSA, other made-up ids are
+# nobody's either, the plan is applied already, a run is at work, and by then one event has disconnected ConnectWise.
 REFUSALS = {
     "portal_account_mapping_put_map": "input_invalid",
     "portal_account_mappings_bulk": "input_invalid",
@@ -227,6 +233,13 @@ REFUSALS = {
     "portal_api_key_revoke": "not_found",
     "portal_callback_remove": "not_found",
     "portal_psa_client": "not_found",
+    "portal_psa_plan_approve": "checksum_mismatch",
+    "portal_kept_mappings_get": "not_found",
+    "portal_line_division_delete": "not_found",
+    "portal_line_division_put": "not_found",
+    "portal_plan_add_line": "plan_not_ready",
+    "portal_plan_drop_line": "not_found",
+    "portal_run_start_effective": "already_running",
 }
 
 
