@@ -353,6 +353,19 @@ def test_a_putting_back_that_fails_is_said_too(kind: str) -> None:
         assert "from 3 to 4" in result.reason
 
 
+@pytest.mark.fault("P8")
+@pytest.mark.parametrize("kind", ["error_after_commit", "drop_after_commit"])
+def test_P8_half_of_a_failed_write_is_not_made_final_by_sending_the_rest_again(kind: str) -> None:
+    with connected() as site:
+        site.simulator.faults.add("other_line_lost", method="POST", path=INVOICES)
+        site.simulator.faults.add("clamped_quantity", method="POST", path=INVOICES, maximum=12)
+        site.simulator.faults.add(kind, method="POST", path=INVOICES)
+        result = write(site)
+        assert (result.outcome, site.posts(), site.quantities()) == (WriteOutcome.UNKNOWN, 1, {88431: 12})
+        assert result.reason.startswith(ALARM)
+        assert "line 88432 (MIME-AWARE, quantity 3) is gone" in result.reason
+
+
 def test_a_calculated_line_beside_it_may_move_by_itself() -> None:
     scene = Scene(
         (HARBOR,),

@@ -95,6 +95,25 @@ def put_back(
     )
 
 
+def alarm_of_lost_lines(before: Invoice, after: Invoice, line_id: str, sent: Sent) -> WriteResult | None:
+    """UNKNOWN when lines are gone after a POST that failed or was not answered and did not reach its target; else None.
+
+    Whether the POST took them or a person did cannot be told then, so nothing is put back and nothing is sent again.
+    """
+    gone = [difference for difference in differences(before, after, besides=line_id) if difference.is_gone]
+    if not gone:
+        return None
+    said = " and ".join(difference.sentence() for difference in gone)
+    reason = f"{ALARM}: {sent.reason}, and in recurring invoice {before.header.id} {said}; {LOOK}"
+    line = after.line(line_id)
+    return WriteResult(
+        WriteOutcome.UNKNOWN,
+        reason,
+        quantity_seen=line.quantity if line else None,
+        version_seen=line.version if line else None,
+    )
+
+
 def put_back_overwritten(session: HaloSession, reader: BillingReader, after: Invoice, aftermath: Aftermath) -> Repaired:
     """Give back the quantities that somebody saved on other lines in the moment before our POST overwrote them."""
     if not aftermath.changes.is_known:

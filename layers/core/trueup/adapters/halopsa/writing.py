@@ -31,7 +31,7 @@ from trueup.adapters.halopsa.judging import (
 )
 from trueup.adapters.halopsa.posting import SENDS_MAXIMUM, WAIT_BUDGET_SECONDS, Answer, Attempts, Sent, post_lines
 from trueup.adapters.halopsa.reading import BillingReader, record_id
-from trueup.adapters.halopsa.restoring import Aftermath, put_back, put_back_overwritten
+from trueup.adapters.halopsa.restoring import Aftermath, alarm_of_lost_lines, put_back, put_back_overwritten
 from trueup.adapters.halopsa.session import HaloSession
 from trueup.adapters.halopsa.wire import INTEGRATION, InvoiceWire, plain
 from trueup.domain.billing import Line, LineId, LineReference, WriteOutcome, WriteResult
@@ -135,6 +135,11 @@ class QuantityWriter:
             damage = differences(read.invoice, after, besides=wish.reference.line_id)
             if damage:
                 return self._repair(read, after, wish, sent)
+        if was_sent and not is_done:
+            # Half of a failed POST may have been carried out; sending the rest again would make its loss final.
+            alarm = alarm_of_lost_lines(read.invoice, after, wish.reference.line_id, sent)
+            if alarm is not None:
+                return alarm
         if line is None:
             return WriteResult(WriteOutcome.REJECTED, f"the line is gone now; {sent.reason}")
         if is_done and not was_sent:
