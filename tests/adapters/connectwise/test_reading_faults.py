@@ -21,7 +21,7 @@ from tests.adapters.connectwise.connected import (
     connected,
     read_all,
 )
-from tests.contracts.psa_subjects import Scene, a_line, an_account, an_agreement
+from tests.contracts.psa_subjects import Scene, a_line, a_product, an_account, an_agreement
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.counts import Seats
 from trueup.domain.errors import PermissionMissing, ReplyUnreadable, SchemaUnknown
@@ -75,8 +75,9 @@ def test_P10_a_permission_to_write_that_is_lost_leaves_a_report(method: str) -> 
 @pytest.mark.parametrize("ahead", [timedelta(days=40), timedelta(days=-40)], ids=["ahead", "behind"])
 def test_P17_the_clock_of_the_psa_decides_nothing(ahead: timedelta) -> None:
     """What bills today, when something was read and which day lies ahead are told by our own clock."""
-    coming = a_line(88432, MANAGED, EMAIL, "3", effective_from=date(2026, 9, 20))
-    with connected(Scene((HARBOR,), (MANAGED,), (LINE, coming), (EMAIL,))) as site:
+    awareness = a_product(561, "MIME-AWARE")
+    coming = a_line(88432, MANAGED, awareness, "3", effective_from=date(2026, 9, 20))
+    with connected(Scene((HARBOR,), (MANAGED,), (LINE, coming), (EMAIL, awareness))) as site:
         world, clock = site.simulator.world, site.clock
 
         def theirs() -> datetime:
@@ -86,7 +87,7 @@ def test_P17_the_clock_of_the_psa_decides_nothing(ahead: timedelta) -> None:
         world.edit_addition(88431)
         state = site.psa.read_line(REFERENCE)
         assert state.read_at == clock.now()
-        future = replace(REFERENCE, line_id=coming.id)
+        future = replace(REFERENCE, line_id=coming.id, product_id=awareness.id)
         assert (
             site.psa.set_quantity(future, expected=Decimal(3), expected_version="", target=Seats(9)).outcome
             is WriteOutcome.REJECTED
@@ -95,7 +96,7 @@ def test_P17_the_clock_of_the_psa_decides_nothing(ahead: timedelta) -> None:
             REFERENCE, expected=Decimal(12), expected_version=state.line.version, target=Seats(15)
         )
         assert written.outcome is WriteOutcome.APPLIED
-        for day, outcome in ((date(2026, 9, 1), WriteOutcome.REJECTED), (date(2026, 9, 20), WriteOutcome.CONFLICT)):
+        for day, outcome in ((date(2026, 9, 1), WriteOutcome.REJECTED), (date(2026, 9, 20), WriteOutcome.APPLIED)):
             dated = site.psa.set_quantity(
                 REFERENCE, expected=Decimal(15), expected_version="", target=Seats(16), effective=day
             )
