@@ -1,6 +1,7 @@
 """A whole month with no API at all: files in, the comparison and what to enter out; and one PSA changed for another."""
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from tests.adapters.files.files_given import ACCOUNTS, COUNTS, LINES
 from tests.local.command_line import Machine, Said, machine, month_until_mapped, said
 
 PRODUCT = "MIME-EMAIL"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 class Laptop:
@@ -127,6 +133,19 @@ def test_columns_are_named_once(laptop: Laptop) -> None:
     assert laptop.ok("import", "counts", laptop.file("counts.csv", content.replace(b"5", b"6")), "--json").document[
         "columns"
     ] == {"account_id": "Mandant", "seats": "Anzahl"}
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("\n", 1), ("", 1)])
+def test_a_person_at_a_terminal_is_shown_the_columns_and_asked(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    done = laptop("import", "lines", laptop.file("lines.csv", LINES))
+    assert done.code == code
+    told = " ".join(done.out.split())
+    assert "client_name Company Name Alder Dental Group" in told
+    assert "Take these columns?" in done.err
+    assert ("3 rows were taken" in done.out) == (code == 0)
 
 
 @pytest.mark.parametrize("words", [["import"], ["import", "cats", "x"], ["import", "lines", "x", "--column", "x"],

@@ -205,6 +205,18 @@ def test_the_client_that_carries_the_old_id_is_the_one_whatever_it_is_called(mon
     assert (decision.rule, decision.replaced) == (MatchRule.STORED_ID, "P1")
 
 
+def test_a_client_mapped_by_a_person_after_the_last_read_is_found_by_its_id_too(office: Office) -> None:
+    office.client(1, "Harbor Dental Group", 12, "12", psa_name="Quillfeather")
+    office.connect_both()
+    office.sync()
+    office.map_service()
+    office.map_account("V1", "P1")
+    changed(office, other_psa(office, "Nobody", "HDG", stored={2: "P1"}), IntegrationName.HALOPSA)
+    assert kept_mappings(uploads=office.state.uploads)[0].psa == "connectwise"
+    read(office)
+    assert pairs(office) == {"V1": "P2"}
+
+
 def test_an_id_that_two_clients_carry_is_no_proof(month: Office) -> None:
     changed(month, other_psa(month, "One", "Two", stored={1: "P1", 2: "P1"}), IntegrationName.HALOPSA)
     read(month)

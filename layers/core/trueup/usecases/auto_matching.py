@@ -24,6 +24,7 @@ from trueup.domain.mapping import (
     MappingState,
     MatchingSummary,
     ServiceEntry,
+    kinds_of_systems,
     without_former,
 )
 from trueup.domain.matching import MatchRule, Named, Suggestion, match_names, name_warnings, safe_key
@@ -93,7 +94,7 @@ def _auto_match(
     now = clock.now()
     before = {entry.vendor_id: entry for entry in accounts.all()}
     here = _Here(psa_read.system, _kind_of(psa_read.system, integrations))
-    moved = _moved(before, here)
+    moved = _moved(before, here, kinds_of_systems([*before.values(), *services.all()]))
     entries = {entry.vendor_id: entry for entry in _brought_up_to_date(moved, vendor, clients, vendor_read)}
     found_again = _found_again(entries.values(), clients, here, now)
     entries.update((entry.vendor_id, entry) for entry in found_again)
@@ -133,9 +134,13 @@ def _kind_of(system: str, integrations: Integrations) -> str:
     return named[0] if named and system else ""
 
 
-def _moved(before: Mapping[VendorAccountId, AccountEntry], here: _Here) -> dict[VendorAccountId, AccountEntry]:
-    """The entries as they stand in this PSA: mappings of another one become former ones, those of this one say so."""
-    kinds = {entry.psa_system: entry.psa_integration for entry in before.values() if entry.psa_integration}
+def _moved(
+    before: Mapping[VendorAccountId, AccountEntry], here: _Here, kinds: Mapping[str, str]
+) -> dict[VendorAccountId, AccountEntry]:
+    """The entries as they stand in this PSA: mappings of another one become former ones, those of this one say so.
+
+    ``kinds`` tells the kind of a system, for entries that were mapped after its last read.
+    """
     moved = {}
     for key, entry in before.items():
         if not entry.counts_in(here.system):

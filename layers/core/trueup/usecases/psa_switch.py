@@ -17,7 +17,7 @@ from trueup.domain.audit import Audit
 from trueup.domain.billing import Product
 from trueup.domain.errors import InputInvalid, NotFound, PermissionMissing, VersionConflict
 from trueup.domain.integrations import Integration, IntegrationName, Side
-from trueup.domain.mapping import AccountEntry, Decision, FormerTarget, MappingState, ServiceEntry
+from trueup.domain.mapping import AccountEntry, Decision, FormerTarget, MappingState, ServiceEntry, kinds_of_systems
 from trueup.domain.matching import MatchRule
 from trueup.domain.rematching import former_in
 from trueup.domain.uploads import Upload
@@ -119,9 +119,10 @@ def _kept_at(
 ) -> Iterator[KeptMappings]:
     """What is kept because another PSA is connected; nothing where all that is mapped is of that very one."""
     mapped: list[AccountEntry | ServiceEntry] = [*entries, *billed]
-    left = sorted({(entry.psa_system, entry.psa_integration) for entry in mapped if not entry.counts_in(wanted.system)})
+    left = sorted({entry.psa_system for entry in mapped if not entry.counts_in(wanted.system)})
     if left:
-        system, kind = max(left, key=lambda one: _mapped_in(one[0], entries))
+        system = max(left, key=lambda one: _mapped_in(one, entries))
+        kind = kinds_of_systems(mapped).get(system, "")
         yield _keep(system, kind, entries, billed, sheets, actor, uploads, now)
 
 
