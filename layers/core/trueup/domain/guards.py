@@ -107,6 +107,9 @@ def _count_holds(row: Row, agreement: Known, psa_read_at: datetime) -> list[Hold
     if psa_read_at - agreement.as_of > COUNT_AGE_MAXIMUM:
         figures = f"counted more than {COUNT_AGE_MAXIMUM.days} days before the PSA was read"
         found.append(Hold("old_count", figures, "a newer customer file is given, or a person confirms the count"))
+    if agreement.as_of - psa_read_at > COUNT_AGE_MAXIMUM:
+        figures = f"the PSA's lines are from a file given more than {COUNT_AGE_MAXIMUM.days} days before the count"
+        found.append(Hold("old_billing", figures, "newer lines are given, or a person confirms what is billed"))
     return found
 
 
