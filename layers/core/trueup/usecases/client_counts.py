@@ -15,6 +15,7 @@ from trueup.domain.billing import PsaAccount, PsaAccountId, PsaFacts
 from trueup.domain.errors import NotFound
 from trueup.domain.facts import vendor_facts
 from trueup.domain.integrations import Side
+from trueup.domain.mapping import in_system
 from trueup.domain.periods import Period, local_day
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.runs import Snapshot
@@ -62,7 +63,7 @@ def client_counts(
     )
     mine = {entry.vendor_id for entry in entries}
     now = clock.now()
-    psa_read_at = dict(psa_read.refreshed).get(str(account_id), psa_read.completed_at)
+    psa_read_at = dict(psa_read.refreshed).get(str(account_id), psa_read.accounts_as_of or psa_read.completed_at)
     found = reconcile(
         Legs(
             period=str(Period.at(now, policy.time_zone)),
@@ -71,7 +72,7 @@ def client_counts(
             psa=PsaFacts((records.account,), records.agreements, records.lines),
             psa_read_at=psa_read_at,
             accounts=entries,
-            services=services.all(),
+            services=in_system(services.all(), system),
             currency=policy.currency,
             allocations=tuple(
                 one for one in allocations.all() if one.psa_account_id == account_id and one.psa_system in ("", system)
