@@ -11,6 +11,7 @@ from trueup import bootstrap
 from trueup.api.machine_callers import KEY_HEADER, context_of
 from trueup.usecases.machine_access import key_of
 
+bootstrap.load()
 logger = Logger()
 
 

@@ -13,6 +13,7 @@ from trueup.api.callback_door import AGAIN, FORGED, TAKEN, callback_of, reply
 from trueup.domain.errors import CallbackForged, TrueupError
 from trueup.usecases.psa_callback import take_callback
 
+bootstrap.load()
 logger = Logger()
 metrics = EphemeralMetrics()
 

@@ -116,6 +116,17 @@ def reconciliation_policy() -> ReconciliationPolicy:
     return ReconciliationPolicy(chosen.tenant, chosen.time_zone, chosen.currency, chosen.guards)
 
 
+def load() -> None:
+    """Import what the store is spoken to with, for functions whose first caller waits.
+
+    While a function is being started its processor is not rationed; afterwards it is.
+    """
+    import boto3  # noqa: F401 - for its own imports
+    import botocore.session  # noqa: F401
+
+    import trueup.adapters.dynamodb.state  # noqa: F401
+
+
 def reset() -> None:
     """Forget everything that was built, so that the next call reads the environment afresh. For tests and local use."""
     for built in (clock, state, vault, similarity, connections, exported_files, workflow, callback_queue, settings):
