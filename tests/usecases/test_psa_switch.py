@@ -166,6 +166,17 @@ def test_the_vendor_too_is_one(month: Office) -> None:
         month.connect(IntegrationName.VENDOR_FILES)
 
 
+def test_a_vendor_by_other_means_keeps_every_mapping(month: Office) -> None:
+    """An account code means the same account in the API and in a file."""
+    before = pairs(month)
+    month.connections.accepted_secret = None
+    assert month.change_psa(IntegrationName.VENDOR_FILES).kept is None
+    assert month.state.integrations.get(IntegrationName.MIMECAST).state is ConnectionState.NOT_CONNECTED
+    read(month)
+    assert pairs(month) == before
+    assert service(month) == (MAPPED, "560")
+
+
 # What is mapped counts in its own PSA.
 
 
