@@ -79,11 +79,13 @@ def connect(workplace: Workplace, arguments: Namespace) -> int:
     )
     integration = done.integration
     next_step = _next_step(workplace)
-    workplace.output.document({
+    workplace.output.document(
+        {
             **integration_view(integration),
             "to_be_matched_again": None if done.kept is None else kept_mappings_view(done.kept),
             "next": next_step,
-        })
+        }
+    )
     _describe(workplace.output, integration)
     if done.kept is not None:
         say_what_was_kept(workplace.output, done.kept)
