@@ -4,8 +4,8 @@ A callback is a hint, so the client is read through the PSA's own API whatever t
 snapshot derived from the latest complete read: the records of one client are replaced, everything else, its run, its
 period and its times included, stays. A plan may therefore be made on it as on the complete read itself: each client's
 records come from one read, none is older than the complete read says, and a comparison never crosses clients. While a
-run is still reading, its own complete read takes the place of whatever was derived before; what it read of a client just
-before a change is then as old as the rest of it, and nothing is written on it, for every line is read again first.
+run is still reading, its own complete read takes the place of whatever was derived before; a client that it read just
+before a change is then as old as the rest, and nothing wrong is written, for every line is read again first.
 """
 
 from __future__ import annotations
