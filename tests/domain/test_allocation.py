@@ -111,6 +111,9 @@ def test_a_fixed_line_that_drifted_is_set_back_though_the_sum_differs_only_a_lit
 def test_a_sum_that_is_right_is_in_line_whatever_the_shares() -> None:
     row = only_row(divided(10, L1=7))
     assert (row.verdict, row.shares) == (Verdict.IN_LINE, ())
+    said = "the sum is right and the seats are divided otherwise: line L1 bills 5 and not 7, line L2 bills 5 and not 3"
+    assert said in row.reasons
+    assert not any("otherwise" in reason for reason in only_row(divided(10)).reasons)
 
 
 def test_fewer_seats_than_are_fixed_are_held_and_nothing_is_proposed() -> None:

@@ -98,6 +98,10 @@ def row_view(row: Row) -> View:
             }
             for share in row.shares
         ],
+        "line_steps": [
+            {"starts_on": step.starts_on.isoformat(), "quantity": decimal_text(step.quantity)}
+            for step in (row.line.steps if row.line else ())
+        ],
         "agreement_choices": [agreement_view(agreement) for agreement in row.choices],
     }
 

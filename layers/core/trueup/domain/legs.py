@@ -175,6 +175,17 @@ def monthly_difference(line: Line, target: int) -> Decimal | None:
     return (after - before) * line.unit_price
 
 
+def drifted_shares(billing: Billing, seats: int) -> tuple[str, ...]:
+    """In words, where lines bill the right sum and not as a person divided it: nothing is wrong with the count."""
+    targets = dict((billing.allocation.targets(seats) if billing.allocation is not None else None) or ())
+    moved = [
+        f"line {line.id} bills {units(line.quantity)} and not {targets[line.id]}"
+        for line, _ in billing.divided
+        if line.id in targets and line.quantity != targets[line.id]
+    ]
+    return (f"the sum is right and the seats are divided otherwise: {', '.join(moved)}",) if moved else ()
+
+
 def units(quantity: Decimal) -> str:
     """A quantity for a sentence; one far outside of any real quantity keeps its exponent and stays short."""
     far = not quantity.is_finite() or abs(quantity.adjusted()) > DIGITS_WRITTEN_OUT
