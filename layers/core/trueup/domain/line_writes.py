@@ -12,6 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from trueup.domain.billing import (
+    Agreement,
     AgreementState,
     Line,
     LineId,
@@ -36,7 +37,11 @@ class Wish:
 
     def still_holds(self, line: Line) -> bool:
         """Whether the line is what it was when the change was approved."""
-        return line.quantity == self.expected and self.version in ("", line.version) and self.is_for(line)
+        return line.quantity == self.expected and self.has_version(line) and self.is_for(line)
+
+    def has_version(self, line: Line) -> bool:
+        """Whether nobody has edited the line; an adapter whose versions say more than equal or not overrides this."""
+        return self.version in ("", line.version)
 
     def is_for(self, line: Line) -> bool:
         return self.product_id in (None, line.product_id)
@@ -48,9 +53,11 @@ class Wish:
         if line.quantity != self.expected:
             found, before = decimal_text(line.quantity), decimal_text(self.expected)
             return f"the line has {found}; the change was approved from {before}"
-        return (
-            f"the line was edited after it was read for the plan: it is at {line.version} now, it was at {self.version}"
-        )
+        return self.edited(line)
+
+    def edited(self, line: Line) -> str:
+        """The sentence for a line that was edited without its quantity moving."""
+        return f"the line was edited after it was read for the plan: at {line.version} now, at {self.version} then"
 
 
 def decide_before(state: LineState, wish: Wish, today: date) -> WriteResult | None:
@@ -72,16 +79,24 @@ def decide_before(state: LineState, wish: Wish, today: date) -> WriteResult | No
 
 def obstacle_of(state: LineState, today: date) -> str | None:
     """Why a program may not write this line today, or None."""
-    line, agreement = state.line, state.agreement
-    if agreement.state is not AgreementState.ACTIVE:
-        return f"the agreement is {agreement.state.value}, not active"
-    if agreement.ends_on is not None and agreement.ends_on < today:
-        return f"the agreement ended on {agreement.ends_on.isoformat()}"
+    line = state.line
+    closed = obstacle_of_agreement(state.agreement, today)
+    if closed is not None:
+        return closed
     if line.is_future(today):
         return f"the line does not bill before {line.effective_from}"
     if not line.is_live(today):
         return f"the line ended on {line.effective_to}"
     return line.not_writable_reason
+
+
+def obstacle_of_agreement(agreement: Agreement, today: date) -> str | None:
+    """Why nothing may be written to any line of this agreement today, or None."""
+    if agreement.ends_on is not None and agreement.ends_on < today:
+        return f"the agreement ended on {agreement.ends_on.isoformat()}"
+    if agreement.state is not AgreementState.ACTIVE:
+        return f"the agreement is {agreement.state.value}, not active"
+    return None
 
 
 def twin_of(line: Line, beside: Iterable[Line], siblings: Collection[LineId], today: date) -> WriteResult | None:

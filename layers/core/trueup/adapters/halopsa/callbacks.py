@@ -23,9 +23,10 @@ from pydantic import BaseModel, ConfigDict
 from trueup.adapters.halopsa.billing import open_session
 from trueup.adapters.halopsa.replies import WEBHOOKS_PERMISSION, raise_refusal
 from trueup.adapters.halopsa.session import HaloSession
-from trueup.adapters.halopsa.wire import INTEGRATION, OptionalFlag, OptionalText, parse
+from trueup.adapters.halopsa.wire import INTEGRATION, OptionalFlag, parse
 from trueup.adapters.http import HttpLimits, HttpReply, RetryRule
 from trueup.adapters.json_reading import read_json
+from trueup.adapters.wire_values import OptionalText
 from trueup.domain.callbacks import CallbackHint, CallbackSecrets, CallbackSubject, RegisteredCallback
 from trueup.domain.errors import CallbackForged, NotFound, ReplyUnreadable, ResourceAbsent, WriteOutcomeUnknown
 from trueup.domain.integrations import Integration, IntegrationName

@@ -15,11 +15,11 @@ from trueup.adapters.halopsa.replies import ITEMS_PERMISSION
 from trueup.adapters.halopsa.session import HaloSession
 from trueup.adapters.halopsa.wire import INTEGRATION, ItemWire, parse
 from trueup.domain.billing import Product
-from trueup.domain.errors import InputInvalid, ReplyUnreadable, ResourceAbsent
+from trueup.domain.errors import ReplyUnreadable, ResourceAbsent
+from trueup.domain.product_search import found_products, searched_text
 
 ITEMS_PATH: Final = "/Item"
 ITEMS: Final = Listing(ITEMS_PATH, "items", (), 100, "searching items", ITEMS_PERMISSION)
-TEXT_CHARACTERS_MAXIMUM: Final = 200
 _PAGES_MAXIMUM = 5
 _INTERNAL_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
 
@@ -29,21 +29,12 @@ def search_items(session: HaloSession, text: str, limit: int) -> tuple[Product, 
 
     Raises InputInvalid for a text that is empty or too long.
     """
-    wanted = text.strip()
-    if not wanted or len(wanted) > TEXT_CHARACTERS_MAXIMUM or limit < 1:
-        raise InputInvalid(
-            f"a product search needs one to {TEXT_CHARACTERS_MAXIMUM} characters, and a limit",
-            field="search",
-            remedy="Type a part of the item's name.",
-        )
+    wanted = searched_text(text, limit)
     found = [*_query(session, wanted, inactive=False), *_query(session, wanted, inactive=True)]
     if _INTERNAL_ID.fullmatch(wanted):
         found += _by_id(session, wanted)
-    unique: dict[str, Product] = {}
-    for product in found:
-        if _matches(product, wanted):
-            unique.setdefault(product.id, product)
-    return tuple(sorted(unique.values(), key=lambda product: _rank(product, wanted))[:limit])
+    # Found by its id an item does not say whether it is active; the searches before it do, so they count.
+    return found_products(reversed(found), wanted, limit=limit)
 
 
 def read_item(session: HaloSession, item_id: str) -> ItemWire:
@@ -84,20 +75,3 @@ def _by_id(session: HaloSession, wanted: str) -> list[Product]:
         return [read_item(session, wanted).product(inactive=False)]
     except ResourceAbsent:
         return []
-
-
-def _matches(product: Product, wanted: str) -> bool:
-    folded = wanted.casefold()
-    return product.id == wanted or folded in product.code.casefold() or folded in product.name.casefold()
-
-
-def _rank(product: Product, wanted: str) -> tuple[bool, bool, bool, bool, str, str]:
-    folded = wanted.casefold()
-    return (
-        product.code != wanted,
-        product.code.casefold() != folded,
-        product.id != wanted,
-        product.inactive,
-        product.code.casefold(),
-        product.id,
-    )

@@ -11,7 +11,9 @@ from typing import Final
 from trueup.adapters.halopsa.document import Invoice, RawLine
 from trueup.adapters.halopsa.versions import is_same_version
 from trueup.adapters.halopsa.wire import InvoiceWire, is_text_line, plain
-from trueup.domain.billing import AgreementState, Line, LineId, LineReference, ProductId, WriteOutcome, WriteResult
+from trueup.domain import line_writes
+from trueup.domain.billing import Line, LineId, LineReference, LineState, ProductId, WriteOutcome, WriteResult
+from trueup.domain.line_writes import obstacle_of_agreement, result_of, twin_of
 
 RUN_MARGIN: Final = timedelta(minutes=15)
 """How long before and after ``nextcreationdate`` nothing is written: HaloPSA may be making the invoice just then. When
@@ -50,25 +52,18 @@ _WORKED_OUT: Final = frozenset({"qty_order", "unit_price", "unit_cost", *_GUARDE
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What was approved: from ``expected`` at ``version`` (empty: any) to ``target``, on a line of that product."""
+class Wish(line_writes.Wish):
+    """What was approved for that line, beside the ``siblings`` that a person divided the seats among."""
 
     reference: LineReference
-    expected: Decimal
-    version: str
-    target: Decimal
     siblings: frozenset[LineId]
 
-    @property
-    def product_id(self) -> ProductId | None:
-        return self.reference.product_id
+    def has_version(self, line: Line) -> bool:
+        return not self.version or is_same_version(self.version, line.version)
 
-    def still_holds(self, line: Line) -> bool:
-        is_unedited = not self.version or is_same_version(self.version, line.version)
-        return line.quantity == self.expected and is_unedited and self.is_for(line)
-
-    def is_for(self, line: Line) -> bool:
-        return self.product_id in (None, line.product_id)
+    def edited(self, line: Line) -> str:
+        # A version is a digest of each field, which tells a person nothing.
+        return f"line {line.id} was edited in its item, price, text or dates after it was read for the plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,53 +87,28 @@ class Difference:
         return f"line {self.line_id} ({self.product}) changed in {', '.join(self.fields)}{moved}"
 
 
-def decide_before(invoice: Invoice, wish: Wish, today: date) -> WriteResult | None:
-    """The outcome when nothing is to be sent, else None."""
-    line = invoice.line(wish.reference.line_id)
+def decide_before(invoice: Invoice, wish: Wish, now: datetime) -> WriteResult | None:
+    """The outcome when nothing is to be sent, else None: the rules of every PSA, and those of a recurring invoice."""
+    line, today = invoice.line(wish.reference.line_id), now.date()
     if line is None:
         reason = f"the line is gone: recurring invoice {invoice.header.id} has no line {wish.reference.line_id}"
         return WriteResult(WriteOutcome.REJECTED, reason)
-    if not wish.is_for(line):
-        return result(WriteOutcome.CONFLICT, moved(line, wish, invoice.header), line)
-    if line.quantity == wish.target:
-        return result(WriteOutcome.ALREADY, f"the line already has {plain(wish.target)}", line)
-    if not wish.still_holds(line):
-        return result(WriteOutcome.CONFLICT, moved(line, wish, invoice.header), line)
-    obstacle = (
-        obstacle_of_invoice(invoice.header, today)
-        or _obstacle_of_line(line, today)
-        or _twin(invoice, line, wish.siblings, today)
-    )
-    return None if obstacle is None else result(WriteOutcome.REJECTED, f"nothing was sent: {obstacle}", line)
+    early = line_writes.decide_before(LineState(line, invoice.header.agreement(today), now), wish, today)
+    if early is not None:
+        return early
+    obstacle = obstacle_of_invoice(invoice.header, today)
+    if obstacle is not None:
+        return result_of(WriteOutcome.REJECTED, f"nothing was sent: {obstacle}", line)
+    return twin_of(line, invoice.lines(), wish.siblings, today)
 
 
 def obstacle_of_invoice(header: InvoiceWire, today: date) -> str | None:
     """Why a program may not write to this recurring invoice today, or None."""
-    state = header.state(today)
-    if state is AgreementState.EXPIRED:
-        return f"the recurring invoice ended on {header.enddate}"
-    if state is not AgreementState.ACTIVE:
-        return f"the recurring invoice is {state.value}, not active"
     if header.reviewrequired:
         return "the recurring invoice waits for a review in HaloPSA"
     if header.approval_status not in SETTLED_APPROVAL_STATUSES:
         return f"the recurring invoice waits for an approval in HaloPSA (approval status {header.approval_status})"
-    return None
-
-
-def _obstacle_of_line(line: Line, today: date) -> str | None:
-    if line.is_future(today):
-        return f"the line does not bill before {line.effective_from}"
-    if not line.is_live(today):
-        return f"the line ended on {line.effective_to}"
-    return line.not_writable_reason
-
-
-def _twin(invoice: Invoice, line: Line, siblings: Collection[LineId], today: date) -> str | None:
-    twin = next(
-        (one for one in live_lines_of(invoice, line.product_id, today) if one.id not in (line.id, *siblings)), None
-    )
-    return None if twin is None else f"line {twin.id} of the invoice bills the same product; end all but one"
+    return obstacle_of_agreement(header.agreement(today), today)
 
 
 def live_lines_of(invoice: Invoice, product_id: ProductId, today: date) -> list[Line]:
@@ -221,20 +191,6 @@ def _amount_follows(raw: RawLine) -> bool:
         return False
     quantity, price, amount = numbers
     return abs(quantity * price - amount) < Decimal("0.01")
-
-
-def moved(line: Line, wish: Wish, header: InvoiceWire) -> str:
-    """What is not as it was approved."""
-    if not wish.is_for(line):
-        return f"the line bills product {line.product_code} ({line.product_id}) now, not {wish.product_id}"
-    if line.quantity != wish.expected:
-        return f"the line has {plain(line.quantity)}; the change was approved from {plain(wish.expected)}"
-    when = f" (the invoice was last edited {header.last_modified:%Y-%m-%d %H:%M})" if header.last_modified else ""
-    return f"the line's item, price, text or dates were edited after it was read for the plan{when}"
-
-
-def result(outcome: WriteOutcome, reason: str, line: Line) -> WriteResult:
-    return WriteResult(outcome, reason, quantity_seen=line.quantity, version_seen=line.version)
 
 
 def _shown(value: object) -> str:

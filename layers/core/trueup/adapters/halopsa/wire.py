@@ -12,9 +12,18 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt
 
 from trueup.adapters.halopsa.versions import version_of
+from trueup.adapters.wire_values import (
+    Number,
+    OptionalNumber,
+    OptionalText,
+    Text,
+    WireModel,
+    kind_of,
+    parse_record,
+)
 from trueup.domain.billing import (
     Agreement,
     AgreementId,
@@ -30,10 +39,6 @@ from trueup.domain.errors import SchemaUnknown
 
 INTEGRATION: Final = "halopsa"
 
-TEXT_CHARACTERS_MAXIMUM: Final = 2_000
-NUMBER_MAXIMUM: Final = Decimal(10) ** 12
-"""No quantity and no price is this large: a larger number is a fault of the sender."""
-
 MANUAL_QUANTITY_TYPE: Final = 0
 """The kind of quantity that a person types. The published description names no values; 0 was seen on such lines, and
 other numbers on lines that HaloPSA counts itself."""
@@ -48,33 +53,7 @@ NO_PRODUCT: Final = ProductId("none")
 _EMPTY_YEAR_MAXIMUM: Final = 1900
 """HaloPSA has been seen to write 1899-12-30 where there is no date."""
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,7})?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
-
-
-def _text(value: object) -> str:
-    """Text as sent, except NUL and lone surrogates, which no store or terminal can carry, and what is over-long."""
-    if not isinstance(value, str):
-        raise ValueError("not a text")
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)[:TEXT_CHARACTERS_MAXIMUM]
-
-
-def _optional_text(value: object) -> str:
-    return "" if value is None else _text(value)
-
-
-def _number(value: object) -> Decimal:
-    """A JSON number. Replies are parsed with Decimal for fractions, so a float never arises."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("not a number")
-    number = Decimal(value)
-    if not number.is_finite() or abs(number) > NUMBER_MAXIMUM:
-        raise ValueError("not a number of a sensible size")
-    return number
-
-
-def _optional_number(value: object) -> Decimal | None:
-    return None if value is None else _number(value)
 
 
 def _moment(value: object) -> datetime | None:
@@ -97,27 +76,19 @@ def _day(value: object) -> date | None:
     return date.fromisoformat(str(value)[:10]) if _moment(value) is not None else None
 
 
-Text = Annotated[str, BeforeValidator(_text)]
-OptionalText = Annotated[str, BeforeValidator(_optional_text)]
-Number = Annotated[Decimal, BeforeValidator(_number)]
-OptionalNumber = Annotated[Decimal | None, BeforeValidator(_optional_number)]
 Day = Annotated[date | None, BeforeValidator(_day)]
 Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 OptionalInteger = StrictInt | None
 OptionalFlag = StrictBool | None
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-
-class RecordWire(_Wire):
+class RecordWire(WireModel):
     """Anything that is listed: it has an id."""
 
     id: StrictInt
 
 
-class AuthInfoWire(_Wire):
+class AuthInfoWire(WireModel):
     """Where tokens are asked for, told without a credential. ``tenant_id`` is empty on servers of one's own."""
 
     auth_url: OptionalText = ""
@@ -152,7 +123,7 @@ class ClientWire(RecordWire):
         )
 
 
-class ProRataWire(_Wire):
+class ProRataWire(WireModel):
     """One entry that HaloPSA adds to the line's quantity when the next invoice is made (documented)."""
 
     isinvoiced: OptionalFlag = None
@@ -359,35 +330,12 @@ def is_text_line(raw: Mapping[str, object]) -> bool:
 
 def parse[Record: BaseModel](kind: type[Record], document: object, *, source: str) -> Record:
     """One record. ``source`` names the call in the message. Raises SchemaUnknown with field names and kinds only."""
-    if not isinstance(document, Mapping):
-        raise SchemaUnknown(
-            f"HaloPSA {source}: a record is {_kind(document)} where an object is due", integration=INTEGRATION
-        )
-    try:
-        return kind.model_validate(document)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {_problem(problem['type'], problem['msg'])}"
-            for problem in error.errors(include_url=False, include_context=False, include_input=False)[:5]
-        )
-    raise SchemaUnknown(f"HaloPSA {source}: {problems}", integration=INTEGRATION)
+    return parse_record(kind, document, vendor="HaloPSA", source=source, integration=INTEGRATION)
 
 
 def list_under(document: object, key: str, *, source: str) -> Sequence[object]:
     """The rows of a list reply, which stand under the name of what they are. Raises SchemaUnknown naming the key."""
     rows = document.get(key) if isinstance(document, Mapping) else None
     if not isinstance(rows, list):
-        raise SchemaUnknown(f"HaloPSA {source}: {_kind(document)} without a list of {key}", integration=INTEGRATION)
+        raise SchemaUnknown(f"HaloPSA {source}: {kind_of(document)} without a list of {key}", integration=INTEGRATION)
     return rows
-
-
-def _problem(kind: str, message: str) -> str:
-    # The messages of the checks above and of pydantic name what is due, not what came.
-    return "required and not there" if kind == "missing" else message.removeprefix("Value error, ")
-
-
-def _kind(document: object) -> str:
-    if isinstance(document, Mapping):
-        names = ", ".join(sorted(_text(str(name))[:40] for name in document)[:8])
-        return f"an object with the keys [{names}]"
-    return {type(None): "null", str: "a text", list: "a list", bool: "a boolean"}.get(type(document), "a number")

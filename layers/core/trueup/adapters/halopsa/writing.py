@@ -24,8 +24,6 @@ from trueup.adapters.halopsa.judging import (
     amount_problem,
     decide_before,
     differences,
-    moved,
-    result,
     run_wait,
     with_quantity,
 )
@@ -37,6 +35,7 @@ from trueup.adapters.halopsa.wire import INTEGRATION, InvoiceWire, plain
 from trueup.domain.billing import Line, LineId, LineReference, WriteOutcome, WriteResult
 from trueup.domain.counts import Seats
 from trueup.domain.errors import InputInvalid, RateLimited, ResourceAbsent, TrueupError
+from trueup.domain.line_writes import result_of
 from trueup.ports.clock import Clock
 
 
@@ -87,20 +86,20 @@ class QuantityWriter:
         """
         require_no_day(effective)
         record_id(reference.line_id, "line_id")
-        wish = Wish(reference, expected, expected_version, Decimal(target), frozenset(siblings))
+        wish = Wish(expected, expected_version, Decimal(target), reference.product_id, reference, frozenset(siblings))
         with self._locks.held(reference.agreement_id):
             try:
                 read = self._read(reference)
             except ResourceAbsent as absent:
                 return WriteResult(WriteOutcome.REJECTED, f"the line or its agreement is gone: {absent.message}")
-            return decide_before(read.invoice, wish, self._today()) or self._write(read, wish)
+            return decide_before(read.invoice, wish, self._clock.now()) or self._write(read, wish)
 
     def _write(self, read: _Read, wish: Wish) -> WriteResult:
         attempts = Attempts()
         while True:
             if wait_out_run(self._clock, read.invoice.header, may_raise=not attempts.maybe_carried_out):
                 read = self._read(wish.reference)
-                early = decide_before(read.invoice, wish, self._today())
+                early = decide_before(read.invoice, wish, self._clock.now())
                 if early is not None:
                     return early
             sent = post_lines(self._session, read.invoice.header.id, _changed(read.invoice, wish))
@@ -143,14 +142,14 @@ class QuantityWriter:
         if line is None:
             return WriteResult(WriteOutcome.REJECTED, f"the line is gone now; {sent.reason}")
         if is_done and not was_sent:
-            return result(WriteOutcome.ALREADY, "somebody else set this quantity meanwhile", line)
+            return result_of(WriteOutcome.ALREADY, "somebody else set this quantity meanwhile", line)
         if is_done:
             return self._applied(read, after, wish, line, sent)
         if sent.answer is Answer.ACCEPTED:
-            return result(WriteOutcome.REJECTED, _not_taken_over(line, wish), line)
+            return result_of(WriteOutcome.REJECTED, _not_taken_over(line, wish), line)
         if wish.still_holds(line):
-            return decide_before(after, wish, self._today())
-        return result(WriteOutcome.CONFLICT, moved(line, wish, after.header), line)
+            return decide_before(after, wish, self._clock.now())
+        return result_of(WriteOutcome.CONFLICT, wish.moved(line), line)
 
     def _applied(self, read: _Read, after: Invoice, wish: Wish, line: Line, sent: Sent) -> WriteResult:
         """The target moved and every other line stayed: now whether it was right to the cent and overwrote nobody."""
@@ -158,14 +157,14 @@ class QuantityWriter:
         repaired = put_back_overwritten(self._session, self._reader, after, aftermath)
         alarm = " ".join(filter(None, (amount_problem(read.invoice, after, line.id), repaired.alarm)))
         if alarm:
-            return result(WriteOutcome.UNKNOWN, f"{alarm}. The line itself reads {plain(line.quantity)}.", line)
+            return result_of(WriteOutcome.UNKNOWN, f"{alarm}. The line itself reads {plain(line.quantity)}.", line)
         notes = [f"read back as {plain(wish.target)}", *repaired.notes]
         if read.invoice.header.lastcreated != after.header.lastcreated:
             notes.append(
                 "HaloPSA made an invoice from it meanwhile: check whether that one has "
                 f"{plain(wish.expected)} or {plain(wish.target)}"
             )
-        return result(WriteOutcome.APPLIED, "; ".join(notes), line)
+        return result_of(WriteOutcome.APPLIED, "; ".join(notes), line)
 
     def _repair(self, read: _Read, after: Invoice, wish: Wish, sent: Sent) -> WriteResult:
         aftermath = self._aftermath(read, wish, sent)
@@ -183,9 +182,6 @@ class QuantityWriter:
 
     def _read_again(self, reference: LineReference, newest: int | None) -> _Read:
         return _Read(self._reader.read_invoice(reference.agreement_id), newest)
-
-    def _today(self) -> date:
-        return self._clock.now().date()
 
 
 def require_no_day(effective: date | None) -> None:
@@ -234,7 +230,7 @@ def _refused(invoice: Invoice, wish: Wish, sent: Sent, attempts: Attempts) -> Wr
     if attempts.unanswered:
         outcome = WriteOutcome.UNKNOWN
         reason = f"{sent.reason}; an earlier attempt was not answered and may still be carried out"
-    return WriteResult(outcome, reason) if line is None else result(outcome, reason, line)
+    return WriteResult(outcome, reason) if line is None else result_of(outcome, reason, line)
 
 
 def _give_up(invoice: Invoice, wish: Wish, sent: Sent, attempts: Attempts) -> WriteResult:
@@ -246,7 +242,7 @@ def _give_up(invoice: Invoice, wish: Wish, sent: Sent, attempts: Attempts) -> Wr
         outcome, reason = WriteOutcome.CONFLICT, sent.reason
     else:
         outcome, reason = WriteOutcome.REJECTED, f"{sent.reason}; the line is unchanged"
-    return WriteResult(outcome, reason) if line is None else result(outcome, reason, line)
+    return WriteResult(outcome, reason) if line is None else result_of(outcome, reason, line)
 
 
 def _not_taken_over(line: Line, wish: Wish) -> str:
