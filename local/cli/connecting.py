@@ -58,7 +58,8 @@ def connect(workplace: Workplace, arguments: Namespace) -> int:
         if given is not None and field.secret:
             given = _from_environment(given, field, command)
         fields[field.name] = given or _asked(field, command, workplace.output)
-    workplace.output.note(f"Trying the credential at {shown(address, 200)} ...", "dim")
+    if CREDENTIAL_FIELDS[name]:
+        workplace.output.note(f"Trying the credential at {shown(address, 200)} ...", "dim")
     systems = workplace.systems()
     state = systems.state
     done = connect_system(
