@@ -243,3 +243,24 @@ def test_the_auditor_sees_a_line_nobody_asked_for_a_second_one_and_a_share_nobod
     ):
         report = audit(Evidence(office.state, writes=[*writes, extra], policy=office.policy))
         assert any(one.startswith(invariant) for one in report.violations), (extra, report.violations)
+
+
+def test_the_auditor_sees_what_takes_back_a_thing_that_was_not_so_and_a_line_without_a_name_behind_it() -> None:
+    office = lacking_office()
+    applied = bring_about(office)
+    office.clock.advance(60)
+    undone = take_back(office, applied)
+    require_sound(office)
+    memory = office.state.plans._memory.plans  # type: ignore[attr-defined]
+    first = undone.changes[0]
+    nameless = [replace(one, added_by="") for one in applied.changes]
+    for plan, changes in (
+        (undone, [replace(first, undoes="plan-x/chg-x"), *undone.changes[1:]]),
+        (undone, [replace(first, undoes=undone.changes[1].undoes), *undone.changes[1:]]),
+        (applied, nameless),
+    ):
+        memory[plan.id] = replace(plan, changes=tuple(changes))
+        report = audit(Evidence(office.state, writes=writes_of(office.psa), policy=office.policy))
+        assert any(one.startswith("I1") for one in report.violations), changes
+        memory[plan.id] = plan
+    require_sound(office)
