@@ -64,7 +64,8 @@ def written(
         raise InputInvalid(
             "the Idempotency-Key is too long or not printable", field="Idempotency-Key", remedy="Send a UUID."
         )
-    fingerprint = sha256([event.http_method, event.path, event.body or "", caller.name])
+    asked_for = sorted((event.query_string_parameters or {}).items())
+    fingerprint = sha256([event.http_method, event.path, asked_for, event.body or "", caller.name])
     store = bootstrap.state().idempotency
     answered = store.begin(key, fingerprint=fingerprint, seconds=IDEMPOTENCY_SECONDS)
     if answered is not None:
