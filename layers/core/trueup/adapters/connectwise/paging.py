@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from requests.utils import parse_header_links
+import requests
 
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.adapters.connectwise.wire import INTEGRATION, RecordWire, parse_list
@@ -228,8 +228,11 @@ def read_positioned[Record: RecordWire](
 
 
 def _next_link(session: ConnectWiseSession, reply: HttpReply) -> NextLink | None:
+    # Named through the package: two threads that begin with different parts of it would wait for each other.
     header = reply.headers.get("link", "")
-    urls = [link["url"] for link in parse_header_links(header) if link.get("rel", "").casefold() == "next"]
+    urls = [
+        link["url"] for link in requests.utils.parse_header_links(header) if link.get("rel", "").casefold() == "next"
+    ]
     if not urls:
         return None
     parameters = {name.casefold(): value for name, value in parse_qsl(urlsplit(urls[0]).query)}
