@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,9 @@ def similarity() -> NameSimilarity:
 
 @cache
 def connections() -> Connections:
+    # Both sides are opened at the same moment by two threads. What they share of the HTTP library refers to itself while
+    # it loads, and a thread that meets it half loaded fails; so it is loaded whole before there is a second thread.
+    import_module("trueup.adapters.http")
     return _Connections(settings(), clock())
 
 
