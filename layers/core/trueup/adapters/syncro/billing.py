@@ -30,8 +30,8 @@ from trueup.ports.clock import Clock
 
 REQUESTS_PER_MINUTE: Final = 120
 BURST: Final = 40
-"""Syncro allows 180 requests a minute for one IP address (published). These two come to 160 at most in any minute of one
-process; where several run at once, a 429 is waited out."""
+"""Syncro allows 180 requests a minute for one IP address (published). These two come to 160 at most in any minute of
+one process; where several run at once, a 429 is waited out."""
 
 
 class SyncroBilling:
