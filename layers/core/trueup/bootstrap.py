@@ -81,8 +81,8 @@ def similarity() -> NameSimilarity:
 
 @cache
 def connections() -> Connections:
-    # Both sides are opened at the same moment by two threads. What they share of the HTTP library refers to itself while
-    # it loads, and a thread that meets it half loaded fails; so it is loaded whole before there is a second thread.
+    # Both sides are opened at the same moment by two threads. The HTTP library refers to itself while it loads, and a
+    # thread that meets it half loaded fails; so it is loaded whole before there is a second thread.
     import_module("trueup.adapters.http")
     return _Connections(settings(), clock())
 
