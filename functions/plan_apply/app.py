@@ -17,7 +17,7 @@ from trueup.domain.errors import LeaseHeld, RateLimited
 from trueup.domain.integrations import Side
 from trueup.domain.periods import Period
 from trueup.settings import settings
-from trueup.usecases.opening import connected, open_line_creation, open_psa
+from trueup.usecases.opening import connected, open_line_creation, open_psa, psa_capabilities
 from trueup.usecases.plan_apply import apply_plan
 
 logger = Logger()
@@ -45,6 +45,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             period_now=str(Period.at(clock.now(), settings().time_zone)),
             psa=open_psa(integrations=state.integrations, vault=bootstrap.vault(), connections=bootstrap.connections()),
             psa_system=connected(Side.PSA, state.integrations).system,
+            capabilities=psa_capabilities(state.integrations),
             open_line_creation=partial(
                 open_line_creation,
                 integrations=state.integrations,

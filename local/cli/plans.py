@@ -21,7 +21,7 @@ from trueup.domain.integrations import Side
 from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.runs import RunState
 from trueup.usecases.monthly_run import end_run
-from trueup.usecases.opening import connected
+from trueup.usecases.opening import connected, psa_capabilities
 from trueup.usecases.plan_apply import apply_plan
 from trueup.usecases.plans import approve_plan, release_change
 
@@ -123,6 +123,12 @@ def apply(workplace: Workplace, arguments: Namespace) -> int:
             output.line(text, outcome_cell(result.outcome).style)
         stop_if_asked()
 
+    def tell_wait(seconds: float) -> None:
+        output.note(
+            f"An earlier apply was interrupted while a change was on its way. Waiting {seconds:.0f} seconds until that "
+            f"one has surely arrived or never will; nothing is sent twice."
+        )
+
     state = workplace.state
     try:
         with stopping_between(output) as stop_if_asked:
@@ -135,6 +141,7 @@ def apply(workplace: Workplace, arguments: Namespace) -> int:
                 period_now=workplace.period,
                 psa=workplace.psa(),
                 psa_system=connected(Side.PSA, state.integrations).system,
+                capabilities=psa_capabilities(state.integrations),
                 open_line_creation=workplace.line_creation,
                 accounts=state.accounts,
                 services=state.services,
@@ -144,6 +151,7 @@ def apply(workplace: Workplace, arguments: Namespace) -> int:
                 leases=state.leases,
                 clock=workplace.clock,
                 on_result=tell,
+                on_wait=tell_wait,
             )
     except TrueupError as trouble:
         output.document(_unfinished(workplace, arguments.plan_id, trouble))

@@ -41,7 +41,7 @@ from trueup.ports.vendor import VendorBilling
 from trueup.usecases import credential_validation, integrations, mapping, plans
 from trueup.usecases.month import Systems, read_and_match, reconcile_run
 from trueup.usecases.monthly_run import begin_run, end_run
-from trueup.usecases.opening import connected, open_line_creation, open_psa
+from trueup.usecases.opening import connected, open_line_creation, open_psa, psa_capabilities
 from trueup.usecases.plan_apply import LEASE_SECONDS, Applied, apply_plan
 from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy
 
@@ -247,6 +247,7 @@ class SimulatedOffice:
             period_now=plan.period,
             psa=self.psa(),
             psa_system=connected(Side.PSA, self.state.integrations).system,
+            capabilities=psa_capabilities(self.state.integrations),
             open_line_creation=self.line_creation,
             accounts=self.state.accounts,
             services=self.state.services,

@@ -32,6 +32,7 @@ from trueup.domain.billing import (
     PsaAccountId,
 )
 from trueup.domain.counts import whole_seats
+from trueup.domain.effective import PsaCapabilities
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import Integration, IntegrationName, Side
 from trueup.domain.mapping import AccountEntry, MatchingSummary
@@ -42,8 +43,8 @@ from trueup.usecases.allocation import Division
 from trueup.usecases.auto_matching import auto_match
 from trueup.usecases.month import ReadSide, Systems, read_and_match, reconcile_run
 from trueup.usecases.monthly_run import begin_run, chosen_wish, end_run
-from trueup.usecases.opening import connected
-from trueup.usecases.plan_apply import Applied, apply_plan
+from trueup.usecases.opening import connected, psa_capabilities
+from trueup.usecases.plan_apply import Applied, OnWait, apply_plan
 from trueup.usecases.plan_undo import ProposedUndo, propose_undo
 from trueup.usecases.psa_switch import Connected, connect_system
 from trueup.usecases.psa_sync import sync_psa
@@ -375,6 +376,8 @@ class Office:
         owner: str = "cli",
         period_now: str = PERIOD,
         stop_at_seconds: float | None = None,
+        capabilities: PsaCapabilities | None = None,
+        on_wait: OnWait | None = None,
     ) -> Applied:
         return apply_plan(
             plan.id,
@@ -384,6 +387,7 @@ class Office:
             period_now=period_now,
             psa=self.psa,
             psa_system=connected(Side.PSA, self.state.integrations).system,
+            capabilities=capabilities or psa_capabilities(self.state.integrations),
             open_line_creation=lambda: self.psa,
             accounts=self.state.accounts,
             services=self.state.services,
@@ -393,6 +397,7 @@ class Office:
             leases=self.state.leases,
             clock=self.clock,
             stop_at_seconds=stop_at_seconds,
+            on_wait=on_wait,
         )
 
     def quantity(self, line_id: str) -> int:

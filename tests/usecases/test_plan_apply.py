@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.psa import WriteFault
 from tests.usecases.office import APPROVER, PERIOD, Office
+from trueup.adapters.autotask.writing import LOOKS_AFTER_SECONDS
 from trueup.domain.audit import Audit, first_broken
 from trueup.domain.billing import (
     AgreementId,
@@ -19,6 +20,7 @@ from trueup.domain.billing import (
     WriteOutcome,
     WriteResult,
 )
+from trueup.domain.effective import PSA_CAPABILITIES
 from trueup.domain.errors import (
     ChecksumMismatch,
     CredentialRejected,
@@ -33,7 +35,7 @@ from trueup.domain.errors import (
 from trueup.domain.integrations import IntegrationName
 from trueup.domain.plan import Plan, PlanState
 from trueup.usecases.mapping import exclude_service
-from trueup.usecases.plan_apply import APPLY_LEASE, AWAY_AFTER_CHANGES, LEASE_SECONDS, apply_plan
+from trueup.usecases.plan_apply import APPLY_LEASE, AWAY_AFTER_CHANGES, LEASE_SECONDS, SETTLING_SECONDS, apply_plan
 
 APPLIED, ALREADY, CONFLICT, REJECTED, UNKNOWN = (
     WriteOutcome.APPLIED,
@@ -465,6 +467,7 @@ def test_A5_an_apply_that_lost_its_lease_on_the_way_stops_before_the_next_write(
             period_now=PERIOD,
             psa=month.psa,
             psa_system=month.state.integrations.get(IntegrationName.CONNECTWISE).system,
+            capabilities=PSA_CAPABILITIES[IntegrationName.CONNECTWISE],
             open_line_creation=lambda: month.psa,
             accounts=month.state.accounts,
             services=month.state.services,
@@ -573,6 +576,7 @@ def test_plans_of_two_months_are_not_applied_at_the_same_time(month: Office, pla
         period_now=PERIOD,
         psa=month.psa,
         psa_system=month.state.integrations.get(IntegrationName.CONNECTWISE).system,
+        capabilities=PSA_CAPABILITIES[IntegrationName.CONNECTWISE],
         open_line_creation=lambda: month.psa,
         accounts=month.state.accounts,
         services=month.state.services,
@@ -584,6 +588,63 @@ def test_plans_of_two_months_are_not_applied_at_the_same_time(month: Office, pla
         on_result=apply_the_other,
     )
     assert refused == ["first", "first"]
+
+
+# What an interrupted apply of a PSA that writes differences may still have under way.
+
+
+DIFFERENCES = PSA_CAPABILITIES[IntegrationName.AUTOTASK]
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def interrupted(month: Office, plan: Plan) -> None:
+    """The plan's first change was begun by a process that is gone."""
+    month.state.switches.fail("plans.record", Killed())
+    with pytest.raises(Killed):
+        month.apply(plan)
+
+
+def test_what_an_interrupted_apply_of_differences_began_is_waited_for_once(month: Office, plan: Plan) -> None:
+    interrupted(month, plan)
+    told: list[float] = []
+    applied = month.apply(plan, capabilities=DIFFERENCES, on_wait=told.append)
+    assert applied.is_done
+    assert month.clock.sleeps == told == [SETTLING_SECONDS]
+    month.clock.sleeps.clear()
+    assert month.apply(plan, capabilities=DIFFERENCES).is_done
+    assert month.clock.sleeps == []
+
+
+def test_the_wait_is_longer_than_the_adapter_itself_watches_an_adjustment() -> None:
+    assert sum(LOOKS_AFTER_SECONDS) < SETTLING_SECONDS < LEASE_SECONDS
+
+
+def test_where_a_change_names_the_whole_quantity_nothing_is_waited_for(month: Office, plan: Plan) -> None:
+    interrupted(month, plan)
+    assert month.apply(plan).is_done
+    assert month.clock.sleeps == []
+
+
+def test_where_the_time_is_too_short_for_the_wait_the_rest_is_for_the_next_call(month: Office, plan: Plan) -> None:
+    interrupted(month, plan)
+    short = month.clock.monotonic_seconds() + SETTLING_SECONDS
+    sent = len(month.psa.writes)
+    applied = month.apply(plan, capabilities=DIFFERENCES, stop_at_seconds=short)
+    assert (applied.is_done, month.clock.sleeps, len(month.psa.writes)) == (False, [], sent)
+    longer = month.clock.monotonic_seconds() + SETTLING_SECONDS + 1
+    assert month.apply(plan, capabilities=DIFFERENCES, stop_at_seconds=longer, owner="next").is_done
+    assert month.clock.sleeps == [SETTLING_SECONDS]
+
+
+def test_the_lease_is_held_again_after_the_wait(month: Office, plan: Plan) -> None:
+    """The wait and the adapter's own looks together are longer than the lease."""
+    interrupted(month, plan)
+    month.state.switches.calls.clear()
+    month.apply(plan, capabilities=DIFFERENCES)
+    assert month.state.switches.calls[:4] == ["leases.acquire", "leases.acquire", "leases.acquire", "plans.intend"]
 
 
 # Another PSA.

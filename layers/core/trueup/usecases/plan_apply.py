@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 
 from trueup.domain.audit import Audit
 from trueup.domain.billing import NewLine, WriteOutcome, WriteResult
 from trueup.domain.canonical import decimal_text
+from trueup.domain.effective import PsaCapabilities
 from trueup.domain.errors import (
     CredentialRejected,
     PlanNotReady,
@@ -40,7 +41,16 @@ APPLY_LEASE = "apply"
 AWAY_AFTER_CHANGES = 3
 """So many changes in a row that the PSA could not be asked about mean that it is away, not that they are unclear."""
 
+SETTLING_SECONDS = 130.0
+"""How long after an interrupted apply of a PSA that writes differences no line may be touched that it had begun.
+
+A process that is killed right after sending has not watched what became of it, and the units say nothing until a slow
+server has committed: read at once they would ask for the same difference again. The Autotask adapter itself watches an
+unanswered adjustment for 127 seconds, because such a server is assumed to give a request up after 110.
+"""
+
 OnResult = Callable[[Change, ChangeResult], None]
+OnWait = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,7 @@ def apply_plan(
     period_now: str,
     psa: PsaBilling,
     psa_system: str,
+    capabilities: PsaCapabilities,
     open_line_creation: Callable[[], PsaLineCreation],
     accounts: Accounts,
     services: Services,
@@ -70,51 +81,57 @@ def apply_plan(
     clock: Clock,
     stop_at_seconds: float | None = None,
     on_result: OnResult | None = None,
+    on_wait: OnWait | None = None,
 ) -> Applied:
     """Apply the approved changes that have no final result yet. Calling it again goes on and repeats nothing.
 
-    ``owner`` names this very execution: two at once are refused. ``psa_system`` is what ``psa`` was opened on: a plan
-    for the lines of another PSA is refused. ``open_line_creation`` is asked for when there is a line to make. Raises
+    ``owner`` names this very execution: two at once are refused. ``psa_system`` is what ``psa`` was opened on, and
+    ``capabilities`` what that PSA can do: a plan for the lines of another PSA is refused. ``open_line_creation`` is
+    asked for when there is a line to make. ``on_wait`` is told how long is waited for what an interrupted apply may
+    have under way; where that does not fit before ``stop_at_seconds``, the rest waits for the next call. Raises
     ChecksumMismatch, PlanNotReady, LeaseHeld, RateLimited or CredentialRejected when the PSA lets nothing through, and
     VendorUnavailable when it is away; what was recorded before stays. A plan that is replaced by a newer one meanwhile
     stops before its next change: what it says is no longer true.
     """
     plan = plans.get(plan_id)
     plan.require_approved(checksum)
-    require_fresh(plan, clock.now())
-    plan.require_psa(psa_system)
-    _require_open(plan, period_now)
+    _require_open(plan, psa_system, period_now, clock.now())
     writer = _Writer(psa, open_line_creation)
-    leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
+    hold = partial(leases.acquire, APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
+    hold()
     try:
+        time = _Time(capabilities, clock, stop_at_seconds, on_wait)
         # Whoever held the lease before may have got further than what was read above.
         plan = plans.get(plan_id)
         plan.require_approved(checksum)
         intended = plan_index.intended(plan_id)
         still_true = StillTrue(plan, accounts, services, snapshots)
-        for change in plan.ready:
-            earlier = plan.result(change.id)
-            if earlier is not None and earlier.is_final:
-                continue
-            if stop_at_seconds is not None and clock.monotonic_seconds() >= stop_at_seconds:
+        for change in _unfinished(plan):
+            if not time.allows(hold, was_begun=change.id in intended):
                 return Applied(plan, is_done=False)
-            leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
             _require_still_wanted(plan, checksum, period_now, plan_index)
             plans.intend(plan, change, _audit(plan, change, actor, clock.now(), "change begun", ""))
             # A change that was begun before may be in the PSA already: then the line is read, whatever was decided.
             objection = "" if change.id in intended else still_true.objection(change)
             written = WriteResult(WriteOutcome.CONFLICT, objection) if objection else writer.write(change)
             plan = _recorded(plan, change, written, change.id in intended, actor, plans, clock)
-            result = plan.result(change.id)
-            if on_result is not None and result is not None:
-                on_result(change, result)
+            if on_result is not None:
+                on_result(change, next(one for one in plan.results if one.change_id == change.id))
     finally:
         leases.release(APPLY_LEASE, owner=owner)
     return Applied(plan, is_done=True)
 
 
-def _require_open(plan: Plan, period_now: str) -> None:
-    """A plan belongs to its month: approved and forgotten, it must not be written into a later one."""
+def _unfinished(plan: Plan) -> list[Change]:
+    """The changes that may be written and have no final result yet."""
+    final = {result.change_id for result in plan.results if result.is_final}
+    return [change for change in plan.ready if change.id not in final]
+
+
+def _require_open(plan: Plan, psa_system: str, period_now: str, now: datetime) -> None:
+    """A plan belongs to its PSA and its month: approved and forgotten, it must not be written into a later one."""
+    require_fresh(plan, now)
+    plan.require_psa(psa_system)
     if Period.parse(period_now) > Period.parse(plan.period).next():
         raise PlanNotReady(
             f"plan {plan.id} is of {plan.period} and it is {period_now} now", remedy="Run this month and use its plan."
@@ -137,6 +154,42 @@ def _require_still_wanted(plan: Plan, checksum: str, period_now: str, plan_index
             f"plan {plan.id} is of {plan.period}, and plan {newer.id} of {period_now} was made on newer reads",
             remedy="Look at the newest plan instead.",
         )
+
+
+class _Time:
+    """How long this apply may go on, and what an interrupted one may have under way, which was sent before this one
+    began. One wait is enough for all of that: what this apply sends itself is watched by the adapter.
+    """
+
+    def __init__(
+        self, capabilities: PsaCapabilities, clock: Clock, stop_at_seconds: float | None, on_wait: OnWait | None
+    ) -> None:
+        self._clock = clock
+        self._stop_at_seconds = stop_at_seconds
+        self._on_wait = on_wait
+        settling_seconds = SETTLING_SECONDS if capabilities.delta_write else 0.0
+        self._settled_at_seconds = clock.monotonic_seconds() + settling_seconds
+
+    def allows(self, hold: Callable[[], object], *, was_begun: bool) -> bool:
+        """Whether the next change may be taken up now; waits for one that was begun before. ``hold`` keeps the lease,
+        before and after the wait: together with what the adapter waits for itself it is longer than the lease.
+        """
+        if self._is_over(self._clock.monotonic_seconds()):
+            return False
+        hold()
+        wait_seconds = self._settled_at_seconds - self._clock.monotonic_seconds()
+        if not was_begun or wait_seconds <= 0:
+            return True
+        if self._is_over(self._settled_at_seconds):
+            return False
+        if self._on_wait is not None:
+            self._on_wait(wait_seconds)
+        self._clock.sleep(wait_seconds)
+        hold()
+        return True
+
+    def _is_over(self, at_seconds: float) -> bool:
+        return self._stop_at_seconds is not None and at_seconds >= self._stop_at_seconds
 
 
 class _Writer:
