@@ -101,6 +101,7 @@ def approve(workplace: Workplace, arguments: Namespace) -> int:
         actor=workplace.actor,
         two_person_approval=workplace.settings.two_person_approval,
         plans=workplace.state.plans,
+        api_keys=workplace.state.api_keys,
         clock=workplace.clock,
     )
     workplace.output.document(plan_view(plan))

@@ -234,6 +234,7 @@ class SimulatedOffice:
             actor=APPROVER,
             two_person_approval=True,
             plans=self.state.plans,
+            api_keys=self.state.api_keys,
             clock=self.clock,
         )
 

@@ -365,6 +365,7 @@ class Office:
             actor=actor,
             two_person_approval=two_person,
             plans=self.state.plans,
+            api_keys=self.state.api_keys,
             clock=self.clock,
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from tests.usecases.office import APPROVER, PERSON, Office
+from trueup.domain.api_keys import ApiKey, KeyScope, secret_hash
+from trueup.domain.audit import Audit
 from trueup.domain.errors import ChecksumMismatch, Conflict, InputInvalid, NotAllowed, NotFound, PlanNotReady
 from trueup.domain.plan import Plan, PlanState
 from trueup.usecases.monthly_run import note_waiting
@@ -25,6 +27,7 @@ def approve_by(month: Office, plan: Plan, checksum: str, *, actor: str = APPROVE
         actor=actor,
         two_person_approval=two_person,
         plans=month.state.plans,
+        api_keys=month.state.api_keys,
         clock=month.clock,
     )
 
@@ -118,6 +121,17 @@ def test_who_prepared_a_plan_may_not_approve_it_when_two_people_are_wanted(month
     with pytest.raises(NotAllowed):
         month.approve(plan, actor=PERSON, two_person=True)
     assert month.approve(plan, two_person=True).approved_by == APPROVER
+
+
+def test_a_key_is_the_hand_of_whoever_made_it_when_two_people_are_wanted(month: Office, plan: Plan) -> None:
+    made = Audit(at=month.clock.now(), actor=PERSON, action="api key made", subject="k1")
+    mine = ApiKey("k1", "Rule", frozenset({KeyScope.PLAN_APPROVE}), secret_hash("s"), month.clock.now(), PERSON)
+    other = replace(mine, id="k2", created_by=APPROVER)
+    for key in (mine, other):
+        month.state.api_keys.save(key, made)
+    with pytest.raises(NotAllowed):
+        month.approve(plan, actor=mine.actor, two_person=True)
+    assert month.approve(plan, actor=other.actor, two_person=True).approved_by == other.actor
 
 
 def test_who_released_a_change_may_not_approve_it_when_two_people_are_wanted(month: Office, plan: Plan) -> None:

@@ -101,6 +101,7 @@ def approve(plan_id: PlanId, body: Annotated[ChecksumBody, Body()]) -> Response[
                 actor=caller.name,
                 two_person_approval=settings().two_person_approval,
                 plans=bootstrap.state().plans,
+                api_keys=bootstrap.state().api_keys,
                 clock=bootstrap.clock(),
             )
         ),

@@ -68,7 +68,7 @@ def get_plan() -> dict[str, Any]:
 
 @router.post("/v1/psa/plan/approve", tags=["psa"], summary="Approve the plan by its checksum (scope plan:approve)")
 def approve(body: Annotated[ChecksumBody, Body()]) -> Response[str]:
-    """The key counts as a person of its own: not the one who prepared the plan, and not another key."""
+    """With two-person approval the key is the hand of whoever made it, who must not have prepared the plan."""
     caller = permitted(router, KeyScope.PLAN_APPROVE)
     return written(
         router,
@@ -80,6 +80,7 @@ def approve(body: Annotated[ChecksumBody, Body()]) -> Response[str]:
                 actor=caller.name,
                 two_person_approval=settings().two_person_approval,
                 plans=bootstrap.state().plans,
+                api_keys=bootstrap.state().api_keys,
                 clock=bootstrap.clock(),
             )
         ),

@@ -7,7 +7,7 @@ from trueup.domain.errors import NotAllowed, NotFound, PlanNotReady
 from trueup.domain.plan import Plan, PlanState, Release, require_fresh
 from trueup.domain.runs import Run, RunState, Step
 from trueup.ports.clock import Clock
-from trueup.ports.state import PlanIndex, Plans, Runs
+from trueup.ports.state import ApiKeys, PlanIndex, Plans, Runs
 from trueup.ports.workflow import Workflow
 from trueup.usecases.mapping import require_reason
 
@@ -47,18 +47,26 @@ def release_change(plan_id: str, change_id: str, *, reason: str, actor: str, pla
 
 
 def approve_plan(
-    plan_id: str, *, checksum: str, actor: str, two_person_approval: bool, plans: Plans, clock: Clock
+    plan_id: str,
+    *,
+    checksum: str,
+    actor: str,
+    two_person_approval: bool,
+    plans: Plans,
+    api_keys: ApiKeys,
+    clock: Clock,
 ) -> Plan:
     """Approve exactly what that checksum is of. Approving again with the same checksum changes nothing.
 
-    Raises ChecksumMismatch, PlanNotReady, and NotAllowed when the tenant wants a second person and the actor prepared
-    the plan, released one of its changes or added a line to it.
+    An API key is the hand of whoever made it: nobody is two people by way of a key of their own. Raises
+    ChecksumMismatch, PlanNotReady, and NotAllowed when the tenant wants a second person and the actor prepared the
+    plan, released one of its changes or added a line to it.
     """
     plan = plans.get(plan_id)
     if plan.approved_checksum and plan.approved_checksum == checksum == plan.checksum:
         plan.require_approved(checksum)
         return plan
-    if two_person_approval and actor in plan.hands:
+    if two_person_approval and _shares_a_person(actor, plan, api_keys):
         raise NotAllowed(
             f"{actor} prepared plan {plan_id}, released a change of it or added a line to it",
             remedy="Have another person approve it.",
@@ -78,6 +86,12 @@ def approve_plan(
             run_id=plan.run_id,
         ),
     )
+
+
+def _shares_a_person(actor: str, plan: Plan, api_keys: ApiKeys) -> bool:
+    """Whether the actor, or who made the key that acts, has had a hand in the plan, be it by a key."""
+    makers = {key.actor: key.created_by for key in api_keys.all()}
+    return makers.get(actor, actor) in {makers.get(hand, hand) for hand in plan.hands}
 
 
 def ask_to_apply(
