@@ -64,12 +64,19 @@ class TestAllocations:
     def test_a_forgotten_one_is_gone_and_may_be_said_again(self, state: State) -> None:
         state.allocations.save(division(), audit("divided"))
         other = state.allocations.save(division("20"), audit("divided"))
-        assert state.allocations.remove(PsaAccountId("19"), ProductId("560"), audit("forgotten"))
+        assert state.allocations.remove(division(), audit("forgotten"))
         assert state.allocations.all() == (other,)
-        assert not state.allocations.remove(PsaAccountId("19"), ProductId("560"), audit("nothing"))
+        assert not state.allocations.remove(division(), audit("nothing"))
         assert actions(state) == ["divided", "divided", "forgotten"]
         again = state.allocations.save(division(), audit("divided"))
         assert again.version == 1
+
+    def test_the_same_ids_of_another_psa_are_another_client(self, state: State) -> None:
+        here = state.allocations.save(division(), audit("divided"))
+        there = state.allocations.save(replace(division(), psa_system="halopsa acme"), audit("divided"))
+        assert {one.psa_system for one in state.allocations.all()} == {here.psa_system, there.psa_system}
+        assert state.allocations.remove(there, audit("forgotten"))
+        assert state.allocations.all() == (here,)
 
     @pytest.mark.parametrize("name", HOSTILE_NAMES)
     def test_ids_of_any_shape_are_kept_apart(self, state: State, name: str) -> None:
@@ -79,7 +86,7 @@ class TestAllocations:
         assert len(found) == 2
         assert one in found
         assert other in found
-        assert state.allocations.remove(PsaAccountId(name), ProductId("560"), audit())
+        assert state.allocations.remove(one, audit())
         assert state.allocations.all() == (other,)
 
     def test_of_many_at_once_one_is_stored(self, state: State) -> None:

@@ -90,7 +90,7 @@ class Memory:
     latest: dict[Side, Snapshot] = field(default_factory=dict)
     accounts: dict[str, AccountEntry] = field(default_factory=dict)
     services: dict[str, ServiceEntry] = field(default_factory=dict)
-    allocations: dict[tuple[str, str], Allocation] = field(default_factory=dict)
+    allocations: dict[tuple[str, str, str], Allocation] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     comparisons: dict[str, Reconciliation] = field(default_factory=dict)
     summaries: dict[str, ComparisonSummary] = field(default_factory=dict)

@@ -10,7 +10,6 @@ from tests.fakes.state_memory import Claim, Store, effect, require_version
 from trueup.domain.allocation import Allocation
 from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import Audit
-from trueup.domain.billing import ProductId, PsaAccountId
 from trueup.domain.errors import Conflict, InputInvalid, LeaseHeld, NotFound, VersionConflict
 from trueup.domain.integrations import Side
 from trueup.domain.runs import Run, RunState
@@ -129,7 +128,7 @@ class FakeAllocations(Store):
 
     @effect("allocations.save")
     def save(self, allocation: Allocation, audit: Audit) -> Allocation:
-        key = (str(allocation.psa_account_id), str(allocation.product_id))
+        key = _place(allocation)
         before = self._memory.allocations.get(key)
         if (before.version if before is not None else 0) != allocation.version:
             raise VersionConflict("the division was changed by somebody else")
@@ -139,11 +138,15 @@ class FakeAllocations(Store):
         return stored
 
     @effect("allocations.remove")
-    def remove(self, psa_account_id: PsaAccountId, product_id: ProductId, audit: Audit) -> bool:
-        if self._memory.allocations.pop((str(psa_account_id), str(product_id)), None) is None:
+    def remove(self, allocation: Allocation, audit: Audit) -> bool:
+        if self._memory.allocations.pop(_place(allocation), None) is None:
             return False
         self._memory.log(audit)
         return True
+
+
+def _place(allocation: Allocation) -> tuple[str, str, str]:
+    return allocation.psa_system, str(allocation.psa_account_id), str(allocation.product_id)
 
 
 class FakeUploads(Store):

@@ -17,7 +17,7 @@ from trueup.domain.accounts import ServiceId, VendorAccountId, VendorPage
 from trueup.domain.allocation import Allocation
 from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import Audit, AuditEvent
-from trueup.domain.billing import ProductId, PsaAccountId, PsaPage
+from trueup.domain.billing import PsaPage
 from trueup.domain.integrations import Integration, IntegrationName, Side
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
 from trueup.domain.plan import Change, ChangeResult, Plan
@@ -260,15 +260,16 @@ class Uploads(Protocol):
 
 
 class Allocations(Protocol):
-    """How seats are divided among several lines, one word of a person for each client and product."""
+    """How seats are divided among several lines: one word of a person for each PSA, client and product."""
 
     def all(self) -> tuple[Allocation, ...]: ...
 
     def save(self, allocation: Allocation, audit: Audit) -> Allocation:
-        """Store it in place of the one before for the same client and product; returns it with its new version."""
+        """Store it in place of the one before for the same client and product of that PSA; returns it with its new
+        version."""
         ...
 
-    def remove(self, psa_account_id: PsaAccountId, product_id: ProductId, audit: Audit) -> bool:
+    def remove(self, allocation: Allocation, audit: Audit) -> bool:
         """Forget it; False, and nothing is recorded, when there is none."""
         ...
 

@@ -61,7 +61,7 @@ def divide_lines(
     read = _LatestRead(integrations, snapshots, local_day(clock.now(), time_zone))
     account_id = read.client(client)
     product_id = read.product(account_id, product)
-    before = _known(account_id, product_id, allocations)
+    before = _known(read.system, account_id, product_id, allocations)
     now = clock.now()
     said = Allocation(
         psa_account_id=account_id,
@@ -92,7 +92,8 @@ def forget_division(
     clock: Clock,
 ) -> Allocation:
     """Forget how the seats are divided: several lines of the product are ambiguous again. Raises NotFound."""
-    known = [one for one in allocations.all() if one.psa_account_id == client]
+    system = connected(Side.PSA, integrations).system
+    known = [one for one in allocations.all() if one.psa_account_id == client and one.psa_system in ("", system)]
     found = next((one for one in known if one.product_id == product), None)
     if found is None and known:
         read = _LatestRead(integrations, snapshots, local_day(clock.now(), time_zone))
@@ -101,7 +102,7 @@ def forget_division(
     if found is None:
         raise NotFound(f"nobody has divided product {product!r} of client {client!r}", remedy="See trueup lines show.")
     audit = _audit(found, actor, "division forgotten", _words(found), "", "taken back", clock)
-    allocations.remove(found.psa_account_id, found.product_id, audit)
+    allocations.remove(found, audit)
     return found
 
 
@@ -187,8 +188,11 @@ def _require_all_named(said: Allocation, live: Sequence[Line]) -> None:
         raise InputInvalid(f"line {line} is not named: {where}", field="fixed", remedy="Name every live line once.")
 
 
-def _known(client: PsaAccountId, product: ProductId, allocations: Allocations) -> Allocation | None:
-    return next((one for one in allocations.all() if (one.psa_account_id, one.product_id) == (client, product)), None)
+def _known(system: str, client: PsaAccountId, product: ProductId, allocations: Allocations) -> Allocation | None:
+    for one in allocations.all():
+        if (one.psa_system, one.psa_account_id, one.product_id) == (system, client, product):
+            return one
+    return None
 
 
 def _words(allocation: Allocation) -> str:

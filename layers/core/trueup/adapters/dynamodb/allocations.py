@@ -1,4 +1,4 @@
-"""How people divided seats among several lines: one record for each client and product.
+"""How people divided seats among several lines: one record for each client and product of a PSA.
 
 Must not: decide whether a division still fits the lines; the domain does.
 """
@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from trueup.adapters.dynamodb.conditions import CONTENT, VERSION, ConditionsFailed, Delete, Put, at, version_is
 from trueup.adapters.dynamodb.history import Chain
+from trueup.adapters.dynamodb.keys import Key
 from trueup.adapters.dynamodb.records import ALLOCATION
 from trueup.adapters.dynamodb.table import DynamoDbTable
 from trueup.domain.allocation import Allocation
 from trueup.domain.audit import Audit
-from trueup.domain.billing import ProductId, PsaAccountId
 from trueup.domain.errors import VersionConflict
 
 
@@ -30,27 +30,29 @@ class DynamoDbAllocations:
 
     def save(self, allocation: Allocation, audit: Audit) -> Allocation:
         stored = replace(allocation, version=allocation.version + 1)
-        key = self._table.keys.allocation(allocation.psa_account_id, allocation.product_id)
+        key = self._key(allocation)
         item = at(key, {CONTENT: ALLOCATION.pack(stored), VERSION: stored.version})
         try:
             self._chain.write([Put(item, version_is(allocation.version))], [audit])
         except ConditionsFailed as refused:
-            raise _moved(allocation.psa_account_id, allocation.product_id) from refused
+            raise _moved(allocation) from refused
         return stored
 
-    def remove(self, psa_account_id: PsaAccountId, product_id: ProductId, audit: Audit) -> bool:
-        key = self._table.keys.allocation(psa_account_id, product_id)
+    def remove(self, allocation: Allocation, audit: Audit) -> bool:
+        key = self._key(allocation)
         item = self._table.get(key)
         if item is None:
             return False
         try:
             self._chain.write([Delete(key, version_is(int(item[VERSION])))], [audit])
         except ConditionsFailed as refused:
-            raise _moved(psa_account_id, product_id) from refused
+            raise _moved(allocation) from refused
         return True
 
+    def _key(self, allocation: Allocation) -> Key:
+        return self._table.keys.allocation(allocation.psa_system, allocation.psa_account_id, allocation.product_id)
 
-def _moved(psa_account_id: PsaAccountId, product_id: ProductId) -> VersionConflict:
-    return VersionConflict(
-        f"the division of product {product_id} of client {psa_account_id} was changed by somebody else"
-    )
+
+def _moved(allocation: Allocation) -> VersionConflict:
+    named = f"product {allocation.product_id} of client {allocation.psa_account_id}"
+    return VersionConflict(f"the division of {named} was changed by somebody else")

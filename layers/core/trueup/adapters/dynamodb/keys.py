@@ -12,7 +12,7 @@ T#content#ADDRESS                     part#N                      immutable byte
 T#temporary#ADDRESS                   part#N                      the same for what expires
 T#accounts                            VENDOR ID                   one vendor account with its mapping
 T#services                            SERVICE ID                  one vendor service with its product
-T#allocations                         LENGTH#CLIENT#PRODUCT       how seats are divided among several lines
+T#allocations                         LENGTHS#PSA#CLIENT#PRODUCT  how seats are divided among several lines
 T#runs                                run#ID, started#TIME#ID     one run; runs by time
 T#runs                                unfinished                  which run has the one place
 T#comparison#PERIOD                   header                      which generation of rows is the one to read
@@ -129,11 +129,12 @@ class Keys:
     def allocations(self) -> Prefix:
         return Prefix(self._of("allocations"), "")
 
-    def allocation(self, psa_account_id: str, product_id: str) -> Key:
-        """The length says where the first id ends, because either may hold any character."""
-        client = text(psa_account_id, longest_bytes=_LONGEST_TEXT_BYTES // 2)
-        product = text(product_id, longest_bytes=_LONGEST_TEXT_BYTES // 2)
-        return Key(self._of("allocations"), f"{len(client)}#{client}#{product}")
+    def allocation(self, psa_system: str, psa_account_id: str, product_id: str) -> Key:
+        """The lengths say where each part ends, because any of them may hold any character."""
+        system = text(psa_system, longest_bytes=_LONGEST_TEXT_BYTES // 3)
+        client = text(psa_account_id, longest_bytes=_LONGEST_TEXT_BYTES // 3)
+        product = text(product_id, longest_bytes=_LONGEST_TEXT_BYTES // 3)
+        return Key(self._of("allocations"), f"{len(system)}#{len(client)}#{system}#{client}#{product}")
 
     def run(self, run_id: str) -> Key:
         return Key(self._of("runs"), f"run#{text(run_id)}")
