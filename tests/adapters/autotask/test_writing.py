@@ -24,7 +24,7 @@ from tests.adapters.autotask.connected import (
 )
 from tests.contracts.psa_subject_autotask import NEXT_PERIOD
 from tests.contracts.psa_subjects import Scene, a_line, an_agreement
-from trueup.adapters.autotask.writing import WAIT_BUDGET_SECONDS
+from trueup.adapters.write_sending import WAIT_BUDGET_SECONDS
 from trueup.domain.billing import LineReference, WriteOutcome
 from trueup.domain.counts import Seats
 from trueup.domain.errors import InputInvalid, RateLimited, VendorUnavailable

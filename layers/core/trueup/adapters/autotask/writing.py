@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
-from enum import Enum, auto
 from typing import Final
 
 from trueup.adapters.autotask.lines import POSTED_REASON, later_units, line_of, row_on, rows_in_order
@@ -21,6 +20,7 @@ from trueup.adapters.autotask.replies import ADJUST_PERMISSION, is_posted_period
 from trueup.adapters.autotask.session import AutotaskSession
 from trueup.adapters.autotask.wire import ContractServiceWire, UnitsWire
 from trueup.adapters.http import HttpReply, RetryRule
+from trueup.adapters.write_sending import Answer, Attempts, Sent
 from trueup.domain.billing import Agreement, Line, LineId, LineReference, LineState, WriteOutcome, WriteResult
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Seats
@@ -53,31 +53,6 @@ LOOKS_AFTER_ANSWER: Final = 3
 
 LOOKS_SECONDS_MAXIMUM: Final = 200.0
 """The looks end after this however slow they are: another apply may begin when the lease of this one is over."""
-
-WAITS_MAXIMUM: Final = 4
-WAIT_BUDGET_SECONDS: Final = 60.0
-_FIRST_WAIT_SECONDS = 0.5
-
-
-class _Answer(Enum):
-    ACCEPTED = auto()
-    REFUSED = auto()
-    FAILED = auto()
-    UNCLEAR = auto()
-    UNSENT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """How an adjustment was answered.
-
-    REFUSED surely was not carried out; FAILED is a 500 that says why, so it most likely was not; UNCLEAR is no whole
-    answer; UNSENT did not get through, for the reason that ``trouble`` gives.
-    """
-
-    answer: _Answer
-    reason: str
-    trouble: RateLimited | VendorUnavailable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +110,7 @@ class UnitsWriter:
             )
         wish = Wish(expected, expected_version, Decimal(target), reference.product_id)
         order = _Order(reference, wish, effective, siblings)
-        waits, waited_seconds = 0, 0.0
+        attempts = Attempts()
         while True:
             seen = self._look_first(order)
             if isinstance(seen, WriteResult):
@@ -145,13 +120,8 @@ class UnitsWriter:
             sent = self._adjust(order, seen)
             if sent.trouble is None:
                 return self._settle(order, seen, sent)
-            doubled_seconds: float = _FIRST_WAIT_SECONDS * 2.0**waits
-            asked = sent.trouble.wait_seconds if isinstance(sent.trouble, RateLimited) else doubled_seconds
-            if waits >= WAITS_MAXIMUM or waited_seconds + asked > WAIT_BUDGET_SECONDS:
+            if not attempts.wait(sent.trouble, self._clock):
                 raise sent.trouble
-            waits += 1
-            waited_seconds += asked
-            self._clock.sleep(asked)
 
     def _look_first(self, order: _Order) -> _Seen | WriteResult:
         """The line as it may be adjusted, or the outcome when nothing is to be sent."""
@@ -178,8 +148,13 @@ class UnitsWriter:
         early = _decide(LineState(line, agreement, self._clock.now()), order, own_rows, lines.values(), days.today)
         return early if early is not None else _Seen(line, agreement, service, own_rows)
 
-    def _adjust(self, order: _Order, seen: _Seen) -> _Sent:
-        """Send the difference once. Raises VendorTrouble other than a wait or an outage when it surely was not sent."""
+    def _adjust(self, order: _Order, seen: _Seen) -> Sent:
+        """Send the difference once. Raises VendorTrouble other than a wait or an outage when it surely was not sent.
+
+        Of the answers, FAILED is a 500 that says why, so it most likely was not carried out. A failure without a word
+        is UNCLEAR here, whatever its status: a difference is never sent again on a guess. An unreadable reply can only
+        be one before the adjustment (of the zone), so it is raised; that of the adjustment itself is UNCLEAR.
+        """
         adjustment = {
             "contractID": int(seen.agreement.id),
             "contractServiceID": seen.service.id,
@@ -189,18 +164,18 @@ class UnitsWriter:
         try:
             reply = self._session.send("POST", ADJUSTMENTS_PATH, json_body=adjustment, retry=RetryRule.ONCE)
         except WriteOutcomeUnknown as trouble:
-            return _Sent(_Answer.UNCLEAR, trouble.message)
+            return Sent(Answer.UNCLEAR, trouble.message)
         except UnsafeAddress as trouble:
-            return _Sent(_Answer.REFUSED, trouble.message)
+            return Sent(Answer.REFUSED, trouble.message)
         except (RateLimited, VendorUnavailable) as trouble:
-            return _Sent(_Answer.UNSENT, trouble.message, trouble)
+            return Sent(Answer.UNSENT, trouble.message, trouble)
         return self._judged(reply)
 
-    def _judged(self, reply: HttpReply) -> _Sent:
+    def _judged(self, reply: HttpReply) -> Sent:
         if reply.succeeded:
             # A page of a proxy under status 200 says nothing of what became of it.
-            answer = _Answer.ACCEPTED if _names_an_item(reply) else _Answer.UNCLEAR
-            return _Sent(answer, f"Autotask answered with status {reply.status}")
+            answer = Answer.ACCEPTED if _names_an_item(reply) else Answer.UNCLEAR
+            return Sent(answer, f"Autotask answered with status {reply.status}")
         said = said_by(reply, secrets=self._session.secrets)
         if reply.status == 401:
             meaning = "Autotask does not accept the credential"
@@ -210,14 +185,14 @@ class UnitsWriter:
             meaning = POSTED_REASON
         else:
             meaning = "Autotask refused the change"
-        answer = _Answer.REFUSED if reply.status < 500 else _Answer.FAILED
-        return _Sent(answer, f"{meaning}: {said} (status {reply.status})")
+        answer = Answer.REFUSED if reply.status < 500 else Answer.FAILED
+        return Sent(answer, f"{meaning}: {said} (status {reply.status})")
 
-    def _settle(self, order: _Order, seen: _Seen, sent: _Sent) -> WriteResult:
+    def _settle(self, order: _Order, seen: _Seen, sent: Sent) -> WriteResult:
         """Read the units until they say what became of the adjustment, or until it cannot come any more."""
-        if sent.answer is _Answer.REFUSED:
+        if sent.answer is Answer.REFUSED:
             return result_of(WriteOutcome.REJECTED, sent.reason, seen.line)
-        looks = LOOKS_AFTER_SECONDS if sent.answer is _Answer.UNCLEAR else LOOKS_AFTER_SECONDS[:LOOKS_AFTER_ANSWER]
+        looks = LOOKS_AFTER_SECONDS if sent.answer is Answer.UNCLEAR else LOOKS_AFTER_SECONDS[:LOOKS_AFTER_ANSWER]
         trouble = ""
         line: Line | None = None
         ends_at_seconds = self._clock.monotonic_seconds() + LOOKS_SECONDS_MAXIMUM
@@ -280,7 +255,7 @@ def _inside(row: UnitsWire, effective: date) -> str:
 
 
 def _moved_to(
-    order: _Order, line: Line, before: Sequence[UnitsWire], rows: Sequence[UnitsWire], sent: _Sent
+    order: _Order, line: Line, before: Sequence[UnitsWire], rows: Sequence[UnitsWire], sent: Sent
 ) -> WriteResult:
     """The units moved after the adjustment was sent."""
     found, target = decimal_text(line.quantity), decimal_text(order.wish.target)
@@ -294,24 +269,24 @@ def _moved_to(
             # A day that Autotask takes for the one before it, in another time zone, would show so.
             reason += f"; the units of {order.eve} moved too, from {eve_before.units} to {eve_after.units}"
         return result_of(WriteOutcome.APPLIED, reason, line)
-    if sent.answer is _Answer.ACCEPTED:
+    if sent.answer is Answer.ACCEPTED:
         reason = (
             f"Autotask accepted {target} from {order.effective} but the line now has {found}: "
             "a rule of the PSA changed the value, or somebody adjusted it at that moment"
         )
         return result_of(WriteOutcome.REJECTED, reason, line)
-    if sent.answer is _Answer.FAILED:
+    if sent.answer is Answer.FAILED:
         return result_of(WriteOutcome.REJECTED, f"{sent.reason}; the line has {found} now", line)
     return result_of(WriteOutcome.CONFLICT, f"{sent.reason}; the line has {found} now, not {target}", line)
 
 
-def _unmoved(order: _Order, line: Line, sent: _Sent) -> WriteResult:
+def _unmoved(order: _Order, line: Line, sent: Sent) -> WriteResult:
     """The units still are what they were before the adjustment was sent."""
     found = decimal_text(line.quantity)
-    if sent.answer is _Answer.ACCEPTED:
+    if sent.answer is Answer.ACCEPTED:
         reason = f"Autotask accepted {decimal_text(order.wish.target)} but the line still has {found}"
         return result_of(WriteOutcome.REJECTED, reason, line)
-    if sent.answer is _Answer.FAILED:
+    if sent.answer is Answer.FAILED:
         return result_of(WriteOutcome.REJECTED, f"{sent.reason}; the line still has {found}", line)
     seconds = sum(LOOKS_AFTER_SECONDS)
     reason = (

@@ -16,8 +16,9 @@ from typing import Final
 
 from trueup.adapters.connectwise.catalog import read_catalog_item
 from trueup.adapters.connectwise.reading import BillingReader, record_id
-from trueup.adapters.connectwise.sending import Answer, Attempts, Sent, send_once
+from trueup.adapters.connectwise.sending import write_once
 from trueup.adapters.connectwise.session import ConnectWiseSession
+from trueup.adapters.write_sending import Answer, Attempts, Sent
 from trueup.domain.billing import (
     Agreement,
     AgreementState,
@@ -64,15 +65,12 @@ class AdditionMaker:
         """
         attempts = Attempts()
         while True:
-            sent = send_once(self._session, "POST", f"/finance/agreements/{agreement.id}/additions", body)
+            sent = write_once(self._session, "POST", f"/finance/agreements/{agreement.id}/additions", body)
             attempts.note(sent)
             if sent.answer in (Answer.REFUSED, Answer.STALE):
                 return Made(None, sent.reason, WriteOutcome.REJECTED)
-            if sent.trouble is not None:
-                wait_seconds = attempts.wait_seconds(sent.trouble)
-                if wait_seconds is None:
-                    raise sent.trouble
-                self._clock.sleep(wait_seconds)
+            if sent.trouble is not None and not attempts.wait(sent.trouble, self._clock):
+                raise sent.trouble
             try:
                 lines = self._reader.lines_of(agreement)
             except TrueupError as trouble:

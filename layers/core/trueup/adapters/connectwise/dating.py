@@ -17,9 +17,10 @@ from typing import Final
 
 from trueup.adapters.connectwise.adding import AdditionMaker, wire_day
 from trueup.adapters.connectwise.reading import BillingReader, addition_path
-from trueup.adapters.connectwise.sending import Answer, Attempts, send_once
+from trueup.adapters.connectwise.sending import write_once
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.adapters.connectwise.wire import INTEGRATION
+from trueup.adapters.write_sending import Answer, Attempts
 from trueup.domain.billing import Line, LineId, LineReference, LineState, WriteOutcome, WriteResult
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Seats
@@ -176,17 +177,14 @@ class DatedWriter:
                     return decided
                 if attempts.sends >= ENDING_SENDS_MAXIMUM:
                     return _half(order, successor, "ConnectWise took the end of the line twice and it has none")
-                sent = send_once(self._session, "PATCH", addition_path(order.reference), [operation])
+                sent = write_once(self._session, "PATCH", addition_path(order.reference), [operation])
             except TrueupError as trouble:
                 return _half(order, successor, trouble.message)
             attempts.note(sent)
             if sent.answer is Answer.REFUSED:
                 return _half(order, successor, sent.reason)
-            if sent.trouble is not None:
-                wait_seconds = attempts.wait_seconds(sent.trouble)
-                if wait_seconds is None:
-                    return _half(order, successor, sent.reason)
-                self._clock.sleep(wait_seconds)
+            if sent.trouble is not None and not attempts.wait(sent.trouble, self._clock):
+                return _half(order, successor, sent.reason)
 
 
 def _decide_before(order: _Order, state: LineState, lines: tuple[Line, ...], today: date) -> WriteResult | None:

@@ -14,9 +14,18 @@ from decimal import Decimal
 from typing import Final
 
 from trueup.adapters.connectwise.reading import BillingReader, addition_path
-from trueup.adapters.connectwise.sending import Answer, Attempts, Sent, send_once
+from trueup.adapters.connectwise.sending import write_once
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.adapters.connectwise.wire import INTEGRATION
+from trueup.adapters.write_sending import (
+    Answer,
+    Attempts,
+    Sent,
+    given_up,
+    not_taken_over,
+    refused,
+    waited_in_vain,
+)
 from trueup.domain.billing import (
     Line,
     LineId,
@@ -85,18 +94,14 @@ class QuantityWriter:
         line, attempts = state.line, Attempts()
         while True:
             operation = {"op": "replace", "path": "quantity", "value": int(wish.target)}
-            sent = send_once(self._session, "PATCH", addition_path(reference), [operation])
+            sent = write_once(self._session, "PATCH", addition_path(reference), [operation])
             attempts.note(sent)
             if sent.answer is Answer.REFUSED:
-                return _refused(line, sent, attempts)
-            if sent.trouble is not None:
-                wait_seconds = attempts.wait_seconds(sent.trouble)
-                if wait_seconds is None and not attempts.maybe_carried_out:
+                return refused(sent, attempts, line)
+            if sent.trouble is not None and not attempts.wait(sent.trouble, self._clock):
+                if not attempts.maybe_carried_out:
                     raise sent.trouble
-                if wait_seconds is None:
-                    reason = f"an earlier attempt was not answered; now: {sent.reason}"
-                    return result_of(WriteOutcome.UNKNOWN, reason, line)
-                self._clock.sleep(wait_seconds)
+                return waited_in_vain(sent, line)
             try:
                 line = self._reader.read_line_of(state.agreement, reference)
             except TrueupError as trouble:
@@ -108,7 +113,7 @@ class QuantityWriter:
             if decided is not None:
                 return decided
             if attempts.sends >= SENDS_MAXIMUM:
-                return _give_up(line, sent, attempts)
+                return given_up(sent, attempts, line)
 
 
 def _coming(line: Line, beside: Iterable[Line], siblings: Collection[LineId], today: date) -> WriteResult | None:
@@ -133,31 +138,5 @@ def _decide_after(line: Line, wish: Wish, sent: Sent) -> WriteResult | None:
             return result_of(WriteOutcome.ALREADY, "somebody else set this quantity meanwhile", line)
         return result_of(WriteOutcome.APPLIED, f"read back as {decimal_text(wish.target)}", line)
     if sent.answer is Answer.ACCEPTED:
-        return result_of(WriteOutcome.REJECTED, _not_taken_over(line, wish), line)
+        return result_of(WriteOutcome.REJECTED, not_taken_over("ConnectWise", wish, line), line)
     return None if wish.still_holds(line) else result_of(WriteOutcome.CONFLICT, wish.moved(line), line)
-
-
-def _refused(line: Line, sent: Sent, attempts: Attempts) -> WriteResult:
-    """A refusal is final, unless an attempt before it may still be carried out."""
-    if attempts.unanswered:
-        reason = f"{sent.reason}; an earlier attempt was not answered and may still be carried out"
-        return result_of(WriteOutcome.UNKNOWN, reason, line)
-    return result_of(WriteOutcome.REJECTED, sent.reason, line)
-
-
-def _give_up(line: Line, sent: Sent, attempts: Attempts) -> WriteResult:
-    """Every PATCH failed and the line still is what it was."""
-    if attempts.unanswered:
-        return result_of(WriteOutcome.UNKNOWN, f"{attempts.unanswered}; the line was still unchanged right after", line)
-    if sent.answer is Answer.STALE:
-        return result_of(WriteOutcome.CONFLICT, sent.reason, line)
-    return result_of(WriteOutcome.REJECTED, f"{sent.reason}; the line is unchanged", line)
-
-
-def _not_taken_over(line: Line, wish: Wish) -> str:
-    if line.quantity == wish.expected:
-        return f"ConnectWise accepted {decimal_text(wish.target)} but the line still has {decimal_text(line.quantity)}"
-    return (
-        f"ConnectWise accepted {decimal_text(wish.target)} but the line now has {decimal_text(line.quantity)}: "
-        "a rule of the PSA changed the value, or somebody edited it at that moment"
-    )

@@ -13,12 +13,13 @@ from trueup.adapters.halopsa.catalog import read_item
 from trueup.adapters.halopsa.changes import changes_since, newest_change
 from trueup.adapters.halopsa.document import Invoice, RawLine
 from trueup.adapters.halopsa.judging import differences, live_lines_of, obstacle_of_invoice
-from trueup.adapters.halopsa.posting import Answer, Attempts, Sent, post_lines
+from trueup.adapters.halopsa.posting import FIRST_WAIT_SECONDS, post_lines
 from trueup.adapters.halopsa.reading import BillingReader, record_id
 from trueup.adapters.halopsa.restoring import Aftermath, put_back, put_back_overwritten
 from trueup.adapters.halopsa.session import HaloSession
 from trueup.adapters.halopsa.wire import ItemWire, plain
 from trueup.adapters.halopsa.writing import InvoiceLocks, require_no_day, wait_out_run
+from trueup.adapters.write_sending import Answer, Attempts, Sent
 from trueup.domain.billing import Line, NewLine, WriteOutcome, WriteResult
 from trueup.domain.errors import ResourceAbsent, TrueupError
 from trueup.ports.clock import Clock
@@ -51,7 +52,7 @@ class LineMaker:
             return self._make(invoice, order, item, newest)
 
     def _make(self, invoice: Invoice, order: NewLine, item: ItemWire, newest: int | None) -> WriteResult:
-        attempts = Attempts()
+        attempts = Attempts(FIRST_WAIT_SECONDS)
         while True:
             if wait_out_run(self._clock, invoice.header, may_raise=True):
                 invoice = self._reader.read_invoice(order.agreement_id)

@@ -16,10 +16,11 @@ from typing import Final
 from trueup.adapters.halopsa.changes import QUANTITY_FIELD, ChangesSince, changes_since, number_of
 from trueup.adapters.halopsa.document import Invoice, RawLine
 from trueup.adapters.halopsa.judging import Difference, differences, is_like, with_quantity
-from trueup.adapters.halopsa.posting import Answer, Sent, post_lines
+from trueup.adapters.halopsa.posting import post_lines
 from trueup.adapters.halopsa.reading import BillingReader
 from trueup.adapters.halopsa.session import HaloSession
 from trueup.adapters.halopsa.wire import ChangeWire, is_text_line, plain
+from trueup.adapters.write_sending import Answer, Sent
 from trueup.domain.billing import WriteOutcome, WriteResult
 from trueup.domain.errors import TrueupError
 

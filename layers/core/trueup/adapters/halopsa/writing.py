@@ -27,11 +27,21 @@ from trueup.adapters.halopsa.judging import (
     run_wait,
     with_quantity,
 )
-from trueup.adapters.halopsa.posting import SENDS_MAXIMUM, WAIT_BUDGET_SECONDS, Answer, Attempts, Sent, post_lines
+from trueup.adapters.halopsa.posting import FIRST_WAIT_SECONDS, SENDS_MAXIMUM, post_lines
 from trueup.adapters.halopsa.reading import BillingReader, record_id
 from trueup.adapters.halopsa.restoring import Aftermath, alarm_of_lost_lines, put_back, put_back_overwritten
 from trueup.adapters.halopsa.session import HaloSession
 from trueup.adapters.halopsa.wire import INTEGRATION, InvoiceWire, plain
+from trueup.adapters.write_sending import (
+    WAIT_BUDGET_SECONDS,
+    Answer,
+    Attempts,
+    Sent,
+    given_up,
+    not_taken_over,
+    refused,
+    waited_in_vain,
+)
 from trueup.domain.billing import Line, LineId, LineReference, WriteOutcome, WriteResult
 from trueup.domain.counts import Seats
 from trueup.domain.errors import InputInvalid, RateLimited, ResourceAbsent, TrueupError
@@ -95,7 +105,7 @@ class QuantityWriter:
             return decide_before(read.invoice, wish, self._clock.now()) or self._write(read, wish)
 
     def _write(self, read: _Read, wish: Wish) -> WriteResult:
-        attempts = Attempts()
+        attempts = Attempts(FIRST_WAIT_SECONDS)
         while True:
             if wait_out_run(self._clock, read.invoice.header, may_raise=not attempts.maybe_carried_out):
                 read = self._read(wish.reference)
@@ -105,12 +115,11 @@ class QuantityWriter:
             sent = post_lines(self._session, read.invoice.header.id, _changed(read.invoice, wish))
             attempts.note(sent)
             if sent.answer is Answer.REFUSED:
-                return _refused(read.invoice, wish, sent, attempts)
+                return refused(sent, attempts, read.invoice.line(wish.reference.line_id))
             if sent.trouble is not None and not attempts.wait(sent.trouble, self._clock):
                 if not attempts.maybe_carried_out:
                     raise sent.trouble
-                reason = f"an earlier attempt was not answered; now: {sent.reason}"
-                return WriteResult(WriteOutcome.UNKNOWN, reason)
+                return waited_in_vain(sent, None)
             try:
                 again = self._read_again(wish.reference, read.newest_change)
             except TrueupError as trouble:
@@ -122,7 +131,7 @@ class QuantityWriter:
             if decided is not None:
                 return decided
             if attempts.sends >= SENDS_MAXIMUM:
-                return _give_up(again.invoice, wish, sent, attempts)
+                return given_up(sent, attempts, again.invoice.line(wish.reference.line_id))
             read = again
 
     def _decide_after(self, read: _Read, after: Invoice, wish: Wish, sent: Sent) -> WriteResult | None:
@@ -146,7 +155,7 @@ class QuantityWriter:
         if is_done:
             return self._applied(read, after, wish, line, sent)
         if sent.answer is Answer.ACCEPTED:
-            return result_of(WriteOutcome.REJECTED, _not_taken_over(line, wish), line)
+            return result_of(WriteOutcome.REJECTED, not_taken_over("HaloPSA", wish, line), line)
         if wish.still_holds(line):
             return decide_before(after, wish, self._clock.now())
         return result_of(WriteOutcome.CONFLICT, wish.moved(line), line)
@@ -221,34 +230,3 @@ def _changed(invoice: Invoice, wish: Wish) -> list[RawLine]:
         with_quantity(raw, wish.target) if str(raw.get("id")) == wish.reference.line_id else raw
         for raw in invoice.raw_lines
     ]
-
-
-def _refused(invoice: Invoice, wish: Wish, sent: Sent, attempts: Attempts) -> WriteResult:
-    """A refusal is final, unless an attempt before it may still be carried out."""
-    line = invoice.line(wish.reference.line_id)
-    outcome, reason = WriteOutcome.REJECTED, sent.reason
-    if attempts.unanswered:
-        outcome = WriteOutcome.UNKNOWN
-        reason = f"{sent.reason}; an earlier attempt was not answered and may still be carried out"
-    return WriteResult(outcome, reason) if line is None else result_of(outcome, reason, line)
-
-
-def _give_up(invoice: Invoice, wish: Wish, sent: Sent, attempts: Attempts) -> WriteResult:
-    """Every POST failed and the line still is what it was."""
-    line = invoice.line(wish.reference.line_id)
-    if attempts.unanswered:
-        outcome, reason = WriteOutcome.UNKNOWN, f"{attempts.unanswered}; the line was still unchanged right after"
-    elif sent.answer is Answer.STALE:
-        outcome, reason = WriteOutcome.CONFLICT, sent.reason
-    else:
-        outcome, reason = WriteOutcome.REJECTED, f"{sent.reason}; the line is unchanged"
-    return WriteResult(outcome, reason) if line is None else result_of(outcome, reason, line)
-
-
-def _not_taken_over(line: Line, wish: Wish) -> str:
-    if line.quantity == wish.expected:
-        return f"HaloPSA accepted {plain(wish.target)} but the line still has {plain(line.quantity)}"
-    return (
-        f"HaloPSA accepted {plain(wish.target)} but the line now has {plain(line.quantity)}: "
-        "a rule of the PSA changed the value, or somebody edited it at that moment"
-    )
