@@ -148,6 +148,7 @@ _INSTEAD: Mapping[str, Callable[[Fault, VendorErrors], Reply]] = {
     "deep_json": _deep_json,
     "raw": _raw,
     "drop_before_commit": _drop,
+    "late_commit": _drop,
 }
 
 

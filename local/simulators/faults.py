@@ -24,6 +24,8 @@ KINDS: Mapping[str, str] = {
     "deep_json": "JSON nested option depth (default 100,000) deep",
     "raw": "option body as it stands; options status, content_type, headers (name to value)",
     "drop_before_commit": "the connection is closed unanswered; nothing was done; option reset (RST)",
+    "late_commit": "the connection is closed unanswered; the work is done before the first request that comes option "
+    "seconds (default 60) later, by the world's clock",
     # The vendor does its work; the reply is damaged on the way.
     "drop_after_commit": "the work is done and stays; the connection is closed unanswered; option reset (RST)",
     "error_after_commit": "the work is done and stays; the reply says 500; option status",

@@ -10,6 +10,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -40,6 +42,7 @@ class Simulator(ABC):
         self.latency_seconds = latency_seconds
         self.faults = FaultBoard()
         self.requests = RequestLog()
+        self._late: list[tuple[datetime, Request]] = []
         self.internal_errors: list[BaseException] = []
         self.stopping = threading.Event()
         self._port = port
@@ -119,7 +122,12 @@ class Simulator(ABC):
         self.prepare(request)
         if request.path.startswith("/_control/"):
             return control.answer(self, request)
+        self._carry_out_what_is_late()
         request.faults = self.faults.take(request.method, (request.path, request.resource), request.query_text)
+        late = request.fault("late_commit")
+        if late is not None:
+            due = self.world.clock() + timedelta(seconds=float(late.option("seconds", 60)))
+            self._late.append((due, replace(request, faults=[])))
         with self.requests.running():
             if self.latency_seconds:
                 self.stopping.wait(self.latency_seconds)
@@ -129,6 +137,16 @@ class Simulator(ABC):
                 self.stopping.wait(reply.delivery.wait_seconds)
         self.requests.record(request, 0 if reply.delivery.drop else reply.status)
         return reply
+
+    def _carry_out_what_is_late(self) -> None:
+        """What was closed unanswered and is done only now; nobody hears how it ends."""
+        with self.world.lock:
+            now = self.world.clock()
+            due = [request for at, request in self._late if at <= now]
+            self._late = [(at, request) for at, request in self._late if at > now]
+        for request in due:
+            self.prepare(request)
+            self._reply_with_faults(request)
 
     def _reply_with_faults(self, request: Request) -> Reply:
         record = None

@@ -1,6 +1,7 @@
 """The faults that only a vendor can have: paging that goes astray, a switch that is ignored, writes that deceive."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -182,3 +183,18 @@ def test_a_line_that_a_person_moves_in_between(psa: ConnectWiseSimulator) -> Non
     stamps = [one["_info"]["lastUpdated"] for one in (first, second, third)]
     assert stamps == sorted(set(stamps))
     assert psa.world.writes == []
+
+
+def test_a_write_that_is_closed_unanswered_and_done_only_later(psa: ConnectWiseSimulator) -> None:
+    world, moment = psa.world, psa.world.clock()
+    world.clock = lambda: moment
+    before = world.additions[LINE].quantity
+    psa.faults.add("late_commit", method="PATCH", seconds=100)
+    with pytest.raises(requests.ConnectionError):
+        patch(psa, 47)
+    world.clock = lambda: moment + timedelta(seconds=99)
+    assert line(psa).json()["quantity"] == before
+    world.clock = lambda: moment + timedelta(seconds=100)
+    assert line(psa).json()["quantity"] == 47
+    assert line(psa).json()["quantity"] == 47
+    assert [(write.committed, write.after) for write in world.writes] == [(False, None), (True, 47.0)]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from local.demo_proof import AskedLine, quantity_at
@@ -40,7 +41,7 @@ from trueup.ports.psa import PsaBilling, PsaLineCreation
 from trueup.ports.vendor import VendorBilling
 from trueup.usecases import credential_validation, integrations, mapping, plans
 from trueup.usecases.month import Systems, read_and_match, reconcile_run
-from trueup.usecases.monthly_run import begin_run, end_run
+from trueup.usecases.monthly_run import begin_run, chosen_wish, end_run
 from trueup.usecases.opening import connected, open_line_creation, open_psa, psa_capabilities
 from trueup.usecases.plan_apply import LEASE_SECONDS, Applied, apply_plan
 from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy
@@ -126,6 +127,9 @@ class LoopbackConnections:
                 return open_syncro(address, fields, clock=self.clock, allow_loopback=True, limits=HASTE)
         return open_connectwise(address, fields, clock=self.clock, allow_loopback=True, limits=HASTE)
 
+    def line_creation(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaLineCreation:
+        return cast(PsaLineCreation, self.psa(name, address, fields))
+
 
 @dataclass
 class SimulatedOffice:
@@ -202,9 +206,14 @@ class SimulatedOffice:
             integrations=self.state.integrations, vault=self.vault, connections=self.systems.connections
         )
 
-    def run(self) -> Outcome:
+    def run(self, effective: str = "") -> Outcome:
         self.clock.advance(60)
-        run = begin_run(actor=PERSON, time_zone=self.policy.time_zone, runs=self.state.runs, clock=self.clock)
+        wish = chosen_wish(
+            effective, integrations=self.state.integrations, time_zone=self.policy.time_zone, clock=self.clock
+        )
+        run = begin_run(
+            actor=PERSON, time_zone=self.policy.time_zone, runs=self.state.runs, clock=self.clock, wish=wish
+        )
         read_and_match(run, self.systems, actor=PERSON)
         return reconcile_run(run, self.systems, actor=PERSON, policy=self.policy)
 
@@ -238,13 +247,15 @@ class SimulatedOffice:
             clock=self.clock,
         )
 
-    def apply(self, plan: Plan) -> Applied:
-        self.clock.advance(LEASE_SECONDS + 1)
+    def apply(self, plan: Plan, *, owner: str = "") -> Applied:
+        """By another process, when the lease of an earlier one is over; with an owner at once, by that one."""
+        if not owner:
+            self.clock.advance(LEASE_SECONDS + 1)
         return apply_plan(
             plan.id,
             checksum=plan.checksum,
             actor=APPROVER,
-            owner=f"process {self.clock.monotonic_seconds()}",
+            owner=owner or f"process {self.clock.monotonic_seconds()}",
             period_now=plan.period,
             psa=self.psa(),
             psa_system=connected(Side.PSA, self.state.integrations).system,
