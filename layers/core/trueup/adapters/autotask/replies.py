@@ -11,15 +11,8 @@ from typing import Final, NoReturn
 
 from trueup.adapters.autotask.wire import INTEGRATION
 from trueup.adapters.http import HttpReply
-from trueup.adapters.redaction import printable, redact
-from trueup.domain.errors import (
-    CredentialRejected,
-    EditConflict,
-    PermissionMissing,
-    ReplyUnreadable,
-    RequestRefused,
-    ResourceAbsent,
-)
+from trueup.adapters.refusals import RefusedCall, raise_by_status, short_text
+from trueup.domain.errors import ReplyUnreadable
 
 COMPANIES_PERMISSION: Final = "CRM > Companies: View All"
 CONTRACTS_PERMISSION: Final = "Contracts: View All"
@@ -33,7 +26,6 @@ CREDENTIAL_REMEDY: Final = (
     "that the user is active; then connect again."
 )
 
-_MESSAGE_CHARACTERS_MAXIMUM = 200
 _PERMISSION_WORDS = ("permission", "not authorized", "unauthorized", "access denied", "do not have access")
 _ABSENT_WORDS = ("not found", "no matching record", "could not be found", "unable to find")
 _POSTED_WORDS = "approved and posted"
@@ -55,11 +47,9 @@ def answers_the_request(reply: HttpReply) -> bool:
 
 
 def said_by(reply: HttpReply, *, secrets: Collection[str]) -> str:
-    """The first text, printable. Secrets are taken out before it is cut, so that no half of one is left."""
+    """The first text, printable and without secrets."""
     texts = error_texts(reply)
-    if not texts:
-        return "no reason given"
-    return printable(redact(texts[0], secrets), _MESSAGE_CHARACTERS_MAXIMUM) or "no reason given"
+    return (short_text(texts[0], secrets) if texts else "") or "no reason given"
 
 
 def is_posted_period(reply: HttpReply) -> bool:
@@ -73,33 +63,26 @@ def lacks_permission(reply: HttpReply) -> bool:
 
 def raise_refusal(reply: HttpReply, *, doing: str, permission: str, secrets: Collection[str]) -> NoReturn:
     """Raise what a reply other than the awaited one means. ``doing`` and ``permission`` name the call and its row."""
-    status, request_id = reply.status, reply.request_id
-    said = f"Autotask, {doing}: {said_by(reply, secrets=secrets)} (status {status})"
-    if status == 401:
-        raise CredentialRejected(
-            said, integration=INTEGRATION, status=status, request_id=request_id, remedy=CREDENTIAL_REMEDY
-        )
-    if lacks_permission(reply):
-        raise PermissionMissing(
-            f"{said}; it needs {permission}",
-            integration=INTEGRATION,
-            permission=permission,
-            status=status,
-            request_id=request_id,
-            remedy=f"Give the API user's security level {permission}.",
-        )
-    if status == 404 or (status == 500 and _any_word(reply, _ABSENT_WORDS)):
-        raise ResourceAbsent(said, integration=INTEGRATION, status=status, request_id=request_id)
-    if status in (409, 412):
-        raise EditConflict(said, integration=INTEGRATION, status=status, request_id=request_id)
-    if 400 <= status <= 500:
-        raise RequestRefused(said, integration=INTEGRATION, status=status, request_id=request_id)
-    raise ReplyUnreadable(
-        f"Autotask, {doing}: status {status} where 200 is due",
+    call = RefusedCall(
+        psa="Autotask",
         integration=INTEGRATION,
-        status=status,
-        request_id=request_id,
+        doing=doing,
+        permission=permission,
+        credential_remedy=CREDENTIAL_REMEDY,
+        permission_remedy=f"Give the API user's security level {permission}.",
     )
+    raise_by_status(reply, call, said_by(reply, secrets=secrets), counts_as=_status_meant(reply))
+
+
+def _status_meant(reply: HttpReply) -> int:
+    """The status that another API would have answered with: here the text tells a right or a record that is missing."""
+    if reply.status == 401:
+        return 401
+    if lacks_permission(reply):
+        return 403
+    if reply.status == 500:
+        return 404 if _any_word(reply, _ABSENT_WORDS) else 400
+    return reply.status
 
 
 def _any_word(reply: HttpReply, words: tuple[str, ...]) -> bool:

@@ -12,16 +12,8 @@ from typing import Final, NoReturn
 
 from trueup.adapters.connectwise.wire import INTEGRATION
 from trueup.adapters.http import HttpReply
-from trueup.adapters.redaction import printable, redact
-from trueup.domain.errors import (
-    ConfigurationInvalid,
-    CredentialRejected,
-    EditConflict,
-    PermissionMissing,
-    ReplyUnreadable,
-    RequestRefused,
-    ResourceAbsent,
-)
+from trueup.adapters.refusals import RefusedCall, raise_by_status, short_text
+from trueup.domain.errors import ConfigurationInvalid, ReplyUnreadable
 
 COMPANIES_PERMISSION: Final = "Companies > Company Maintenance: Inquire All"
 AGREEMENTS_PERMISSION: Final = "Finance > Agreements: Inquire All"
@@ -34,7 +26,6 @@ CLOUD_404_HINT: Final = (
     "private key, and that the address is the API host of your region."
 )
 
-_MESSAGE_CHARACTERS_MAXIMUM = 200
 _SSL_REQUIRED = "ssl is required"
 
 
@@ -72,10 +63,7 @@ def vendor_message(reply: HttpReply, *, secrets: Collection[str]) -> VendorMessa
 
 
 def _short(value: object, secrets: Collection[str]) -> str:
-    if not isinstance(value, str):
-        return ""
-    # Secrets are taken out before the text is cut, so that no half of one is left.
-    return printable(redact(value, secrets), _MESSAGE_CHARACTERS_MAXIMUM) or ""
+    return short_text(value, secrets) if isinstance(value, str) else ""
 
 
 def refuse_bare_host(message: VendorMessage) -> None:
@@ -91,35 +79,12 @@ def raise_refusal(reply: HttpReply, *, doing: str, permission: str, secrets: Col
     """Raise what a reply other than the awaited one means. ``doing`` and ``permission`` name the call and its row."""
     message = vendor_message(reply, secrets=secrets)
     refuse_bare_host(message)
-    status, code, request_id = reply.status, message.code or None, reply.request_id
-    said = f"ConnectWise, {doing}: {message.sentence()} (status {status})"
-    if status == 401:
-        raise CredentialRejected(
-            said,
-            integration=INTEGRATION,
-            status=status,
-            vendor_code=code,
-            request_id=request_id,
-            remedy="Make a new API key for the API member, check the company id, and connect again.",
-        )
-    if status == 403:
-        raise PermissionMissing(
-            f"{said}; it needs {permission}",
-            integration=INTEGRATION,
-            permission=permission,
-            vendor_code=code,
-            request_id=request_id,
-            remedy=f"Give the API member's security role {permission}, or check the client id.",
-        )
-    if status == 404:
-        raise ResourceAbsent(said, integration=INTEGRATION, status=status, vendor_code=code, request_id=request_id)
-    if status in (409, 412):
-        raise EditConflict(said, integration=INTEGRATION, status=status, vendor_code=code, request_id=request_id)
-    if 400 <= status < 500:
-        raise RequestRefused(said, integration=INTEGRATION, status=status, vendor_code=code, request_id=request_id)
-    raise ReplyUnreadable(
-        f"ConnectWise, {doing}: status {status} where 200 is due",
+    call = RefusedCall(
+        psa="ConnectWise",
         integration=INTEGRATION,
-        status=status,
-        request_id=request_id,
+        doing=doing,
+        permission=permission,
+        credential_remedy="Make a new API key for the API member, check the company id, and connect again.",
+        permission_remedy=f"Give the API member's security role {permission}, or check the client id.",
     )
+    raise_by_status(reply, call, message.sentence(), vendor_code=message.code or None)

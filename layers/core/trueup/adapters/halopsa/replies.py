@@ -11,15 +11,8 @@ from typing import Final, NoReturn
 
 from trueup.adapters.halopsa.wire import INTEGRATION
 from trueup.adapters.http import HttpReply
-from trueup.adapters.redaction import printable, redact
-from trueup.domain.errors import (
-    CredentialRejected,
-    EditConflict,
-    PermissionMissing,
-    ReplyUnreadable,
-    RequestRefused,
-    ResourceAbsent,
-)
+from trueup.adapters.refusals import RefusedCall, raise_by_status, short_text
+from trueup.domain.errors import ReplyUnreadable
 
 CLIENTS_PERMISSION: Final = "read:customers"
 INVOICES_PERMISSION: Final = "read:invoices"
@@ -33,7 +26,6 @@ CREDENTIAL_REMEDY: Final = (
     "(Services), login type Agent, an active agent; then connect again."
 )
 
-_MESSAGE_CHARACTERS_MAXIMUM = 200
 _TEXT_FIELDS = ("Message", "message", "errorMessage", "error_description", "error")
 _CODE_FIELDS = ("error", "resultCode", "ClassName")
 
@@ -56,44 +48,19 @@ def _first(reply: HttpReply, names: tuple[str, ...], secrets: Collection[str]) -
     if not isinstance(body, Mapping):
         return ""
     values = (body.get(name) for name in names)
-    text = next((value for value in values if isinstance(value, str) and value.strip()), "")
-    # Secrets are taken out before the text is cut, so that no half of one is left.
-    return printable(redact(text, secrets), _MESSAGE_CHARACTERS_MAXIMUM) or ""
+    return short_text(next((value for value in values if isinstance(value, str) and value.strip()), ""), secrets)
 
 
 def raise_refusal(reply: HttpReply, *, doing: str, permission: str, secrets: Collection[str]) -> NoReturn:
     """Raise what a reply other than the awaited one means. ``doing`` and ``permission`` name the call and its scope."""
-    status, request_id = reply.status, reply.request_id
-    code = _first(reply, _CODE_FIELDS, secrets) or None
-    said = f"HaloPSA, {doing}: {said_by(reply, secrets=secrets)} (status {status})"
-    if status == 401:
-        raise CredentialRejected(
-            said,
-            integration=INTEGRATION,
-            status=status,
-            vendor_code=code,
-            request_id=request_id,
-            remedy=CREDENTIAL_REMEDY,
-        )
-    if status == 403:
-        raise PermissionMissing(
-            f"{said}; it needs {permission}",
-            integration=INTEGRATION,
-            permission=permission,
-            vendor_code=code,
-            request_id=request_id,
-            remedy=f"Give the application the scope {permission}, and its agent the same right in HaloPSA: "
-            "both are needed.",
-        )
-    if status == 404:
-        raise ResourceAbsent(said, integration=INTEGRATION, status=status, vendor_code=code, request_id=request_id)
-    if status in (409, 412):
-        raise EditConflict(said, integration=INTEGRATION, status=status, vendor_code=code, request_id=request_id)
-    if 400 <= status < 500:
-        raise RequestRefused(said, integration=INTEGRATION, status=status, vendor_code=code, request_id=request_id)
-    raise ReplyUnreadable(
-        f"HaloPSA, {doing}: status {status} where 200 is due",
+    call = RefusedCall(
+        psa="HaloPSA",
         integration=INTEGRATION,
-        status=status,
-        request_id=request_id,
+        doing=doing,
+        permission=permission,
+        credential_remedy=CREDENTIAL_REMEDY,
+        permission_remedy=f"Give the application the scope {permission}, and its agent the same right in HaloPSA: "
+        "both are needed.",
     )
+    vendor_code = _first(reply, _CODE_FIELDS, secrets) or None
+    raise_by_status(reply, call, said_by(reply, secrets=secrets), vendor_code=vendor_code)
