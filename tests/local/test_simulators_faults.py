@@ -87,7 +87,8 @@ def test_a_fault_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_every_kind_is_exercised_by_a_test() -> None:
     here = Path(__file__)
-    text = here.read_text() + here.with_name("test_simulators_vendor_faults.py").read_text()
+    beside = ("test_simulators_vendor_faults.py", "test_simulators_halopsa.py")
+    text = here.read_text() + "".join(here.with_name(name).read_text() for name in beside)
     missing = [kind for kind in KINDS if f'"{kind}"' not in text]
     assert missing == []
 

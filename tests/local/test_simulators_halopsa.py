@@ -476,3 +476,11 @@ def test_every_route_is_a_published_one() -> None:
     for template, handlers in ROUTES.items():
         operations = paths[template.replace("{guid}", "{id}").casefold()]
         assert {method.lower() for method in handlers} <= set(operations), template
+
+
+def test_an_answer_about_another_client(psa: HaloPsaSimulator, client: Client) -> None:
+    fault = psa.faults.add("other_client", method="GET", path="*/RecurringInvoice/*")
+    asked = psa.world.agreements[INVOICE].company_id
+    assert client.invoice()["client_id"] != asked
+    assert client.invoice()["client_id"] == asked
+    assert fault.fired == 1
