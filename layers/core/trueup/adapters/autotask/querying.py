@@ -17,7 +17,8 @@ from typing import Final
 from trueup.adapters.autotask.session import AutotaskSession
 from trueup.adapters.autotask.wire import CountWire, RecordWire, ResultWire, parse, parse_list
 from trueup.adapters.http import HttpReply
-from trueup.domain.errors import InputInvalid, ReadIncomplete, ReplyUnreadable, RequestRefused, ResourceAbsent
+from trueup.adapters.read_positions import not_a_cursor
+from trueup.domain.errors import ReadIncomplete, ReplyUnreadable, RequestRefused, ResourceAbsent
 from trueup.domain.integrations import IntegrationName
 
 MAX_RECORDS: Final = 500
@@ -63,9 +64,7 @@ class Position:
         """The position that a cursor of ours names. Raises InputInvalid for any other text."""
         found = _CURSOR.fullmatch(cursor)
         if found is None or found["phase"] not in phases or (found["page"] == "1") != (found["after"] == ""):
-            raise InputInvalid(
-                "this is not a cursor of an Autotask read", field="cursor", remedy="Start the read anew, without one."
-            )
+            raise not_a_cursor("an Autotask read")
         return cls(found["phase"], int(found["page"]), int(found["after"]) if found["after"] else None)
 
 

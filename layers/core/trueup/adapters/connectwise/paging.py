@@ -8,8 +8,6 @@ link, is read to its end too. It must not follow a link to another server.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +19,8 @@ import requests
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.adapters.connectwise.wire import INTEGRATION, RecordWire, parse_list
 from trueup.adapters.http import HttpReply
-from trueup.domain.errors import InputInvalid, ReadIncomplete, UnsafeAddress
+from trueup.adapters.read_positions import MARKS_PATTERN, are_marks, mark_of, marks_in, not_a_cursor
+from trueup.domain.errors import ReadIncomplete, UnsafeAddress
 
 PAGE_SIZE_MAXIMUM: Final = 1_000
 """The largest page that ConnectWise documents."""
@@ -41,10 +40,10 @@ _PROBED = "after="
 
 _PAGE_ID = re.compile(r"[A-Za-z0-9._~=+/-]{1,180}", re.ASCII)
 _PAGE_NUMBER = re.compile(r"[1-9][0-9]{0,6}", re.ASCII)
-_MARK_CHARACTERS = 6
 _CURSOR = re.compile(
     r"1:(?P<phase>[a-z]+):(?P<page>[1-9][0-9]{0,4})(?:c(?P<cap>[1-9][0-9]{0,5}))?:"
-    r"(?P<seen>[0-9]{1,9}):(?P<total>[0-9]{0,9}):(?P<marks>[A-Za-z0-9_-]{0,12000}):(?P<page_id>[A-Za-z0-9._~=+/-]{0,200})",
+    rf"(?P<seen>[0-9]{{1,9}}):(?P<total>[0-9]{{0,9}}):(?P<marks>{MARKS_PATTERN}):"
+    r"(?P<page_id>[A-Za-z0-9._~=+/-]{0,200})",
     re.ASCII,
 )
 
@@ -102,10 +101,8 @@ class Position:
     def of(cls, cursor: str, *, phases: Iterable[str]) -> Position:
         """The position that a cursor of ours names. Raises InputInvalid for any other text."""
         found = _CURSOR.fullmatch(cursor)
-        if found is None or found["phase"] not in phases or len(found["marks"]) % _MARK_CHARACTERS:
-            raise InputInvalid(
-                "this is not a cursor of a ConnectWise read", field="cursor", remedy="Start the read anew, without one."
-            )
+        if found is None or found["phase"] not in phases or not are_marks(found["marks"]):
+            raise not_a_cursor("a ConnectWise read")
         return cls(
             phase=found["phase"],
             page=int(found["page"]),
@@ -118,7 +115,7 @@ class Position:
 
     def is_repeat_of_probe(self, ids: list[int]) -> bool:
         """Whether a page without a link was asked on from in vain: the server sends the same rows whatever is asked."""
-        return self.page_id.startswith(_PROBED) and _mark(ids) in self._known_marks()
+        return self.page_id.startswith(_PROBED) and mark_of(ids) in marks_in(self.marks)
 
     def after(self, ids: list[int], link: NextLink | None, *, listing: Listing) -> Position | None:
         """The position after a page with these ids, or None when it was the last.
@@ -129,8 +126,8 @@ class Position:
             raise _incomplete(listing, "the same id comes twice on one page")
         if not ids:
             return None
-        mark = _mark(ids)
-        if mark in self._known_marks():
+        mark = mark_of(ids)
+        if mark in marks_in(self.marks):
             raise _incomplete(listing, f"page {self.page} was seen before")
         seen = self.seen + len(ids)
         link = link or self._probe(ids, seen, listing)
@@ -172,9 +169,6 @@ class Position:
 
     def _smallest_cap(self) -> int:
         return min(self.cap or _SMALLEST_CAP, _SMALLEST_CAP)
-
-    def _known_marks(self) -> set[str]:
-        return {self.marks[at : at + _MARK_CHARACTERS] for at in range(0, len(self.marks), _MARK_CHARACTERS)}
 
 
 def read_list_page[Record: RecordWire](
@@ -248,11 +242,6 @@ def _next_link(session: ConnectWiseSession, reply: HttpReply) -> NextLink | None
     if not page_id and _PAGE_NUMBER.fullmatch(number) is not None:
         return NextLink(f"{_NUMBERED}{number}", size)
     return NextLink("", size, problem="the next link has neither a usable pageId nor a page number")
-
-
-def _mark(ids: list[int]) -> str:
-    digest = hashlib.sha256(",".join(map(str, ids)).encode()).digest()
-    return base64.urlsafe_b64encode(digest)[:_MARK_CHARACTERS].decode("ascii")
 
 
 def _incomplete(listing: Listing, what: str) -> ReadIncomplete:

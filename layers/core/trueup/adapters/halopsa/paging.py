@@ -7,24 +7,16 @@ take a page that repeats, or one that is empty before the end, for an end.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from trueup.adapters.halopsa.session import HaloSession, Query
 from trueup.adapters.halopsa.wire import INTEGRATION, RecordWire, list_under, parse
-from trueup.domain.errors import InputInvalid, ReadIncomplete, SchemaUnknown
+from trueup.adapters.read_positions import NumberedPosition, mark_of, marks_in
+from trueup.domain.errors import ReadIncomplete, SchemaUnknown
 
 PAGES_MAXIMUM: Final = 2_000
-_MARK_CHARACTERS = 6
-_CURSOR = re.compile(
-    r"1:(?P<phase>[a-z]+):(?P<page>[1-9][0-9]{0,4}):(?P<seen>[0-9]{1,9}):(?P<total>[0-9]{1,9}):"
-    r"(?P<marks>[A-Za-z0-9_-]{0,12000})",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +31,11 @@ class Listing:
     permission: str
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far a read has come. ``total`` is what the first page told; ``marks`` holds a digest of every page so far."""
+class Position(NumberedPosition):
+    """How far a read of HaloPSA has come; ``total`` is what the first page told."""
 
-    phase: str
-    page: int = 1
-    seen: int = 0
-    total: int | None = None
-    marks: str = ""
-
-    def cursor(self) -> str:
-        return f"1:{self.phase}:{self.page}:{self.seen}:{self.total or 0}:{self.marks}"
-
-    @classmethod
-    def of(cls, cursor: str, *, phases: Iterable[str]) -> Position:
-        """The position that a cursor of ours names. Raises InputInvalid for any other text."""
-        found = _CURSOR.fullmatch(cursor)
-        if found is None or found["phase"] not in phases or len(found["marks"]) % _MARK_CHARACTERS:
-            raise InputInvalid(
-                "this is not a cursor of a HaloPSA read", field="cursor", remedy="Start the read anew, without one."
-            )
-        first = int(found["page"]) == 1
-        return cls(
-            phase=found["phase"],
-            page=int(found["page"]),
-            seen=int(found["seen"]),
-            total=None if first else int(found["total"]),
-            marks=found["marks"],
-        )
+    __slots__ = ()
+    of_read = "a HaloPSA read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +73,8 @@ def read_numbered[Record: RecordWire](
     records = tuple(parse(kind, row, source=listing.doing) for row in rows)
     _require_distinct(records, listing)
     seen = position.seen + len(records)
-    mark = _mark(records)
-    if records and mark in _known(position.marks):
+    mark = mark_of(record.id for record in records)
+    if records and mark in marks_in(position.marks):
         raise ReadIncomplete(f"HaloPSA sent a page twice, {listing.doing}", integration=INTEGRATION)
     if not records and seen < total:
         raise ReadIncomplete(
@@ -134,13 +102,3 @@ def _record_count(document: object, listing: Listing) -> int:
 def _require_distinct(records: tuple[RecordWire, ...], listing: Listing) -> None:
     if len({record.id for record in records}) != len(records):
         raise ReadIncomplete(f"HaloPSA sent a record twice on one page, {listing.doing}", integration=INTEGRATION)
-
-
-def _mark(records: tuple[RecordWire, ...]) -> str:
-    ids = ",".join(str(record.id) for record in records)
-    digest = hashlib.sha256(ids.encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode()[:_MARK_CHARACTERS]
-
-
-def _known(marks: str) -> set[str]:
-    return {marks[start : start + _MARK_CHARACTERS] for start in range(0, len(marks), _MARK_CHARACTERS)}
