@@ -35,7 +35,7 @@ serve: setup  ## The local system with its HTTP API, until Ctrl-C
 
 test: setup  ## All tests that need nothing but this machine
 	@echo "Running the tests, two at a time (about six minutes; the slowest are the crash tests)"
-	@$(VENV)/python -m pytest -q -n 2 --dist loadfile -m "not built"
+	@$(VENV)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not built"
 
 faults: setup  ## Run the tests of the fault list; print how many of how many hold
 	@$(VENV)/python -m local.faults_report

@@ -32,6 +32,11 @@ hypothesis.settings.register_profile("explore", deadline=None, max_examples=2_00
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "trueup"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first: of two processes, neither is left alone at the end with a test that takes minutes."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 class ReachedTheNetwork(AssertionError):
     """A test tried to leave this machine."""
 
