@@ -29,6 +29,7 @@ from trueup.domain.billing import (
     WriteResult,
 )
 from trueup.domain.counts import Seats
+from trueup.domain.line_writes import Wish
 from trueup.ports.clock import Clock
 
 REQUESTS_PER_SECOND: Final = 8
@@ -76,18 +77,10 @@ class ConnectWiseBilling:
         siblings: Collection[LineId] = (),
     ) -> WriteResult:
         """See PsaBilling.set_quantity."""
+        wish = Wish(expected, expected_version, Decimal(target), reference.product_id)
         if effective is not None:
-            return self._dated_writer.set_quantity(
-                reference,
-                expected=expected,
-                expected_version=expected_version,
-                target=target,
-                effective=effective,
-                siblings=siblings,
-            )
-        return self._writer.set_quantity(
-            reference, expected=expected, expected_version=expected_version, target=target, siblings=siblings
-        )
+            return self._dated_writer.set_quantity(reference, wish, effective, siblings)
+        return self._writer.set_quantity(reference, wish, siblings)
 
     def create_line(self, order: NewLine) -> WriteResult:
         """See PsaLineCreation.create_line."""

@@ -10,7 +10,7 @@ does not prorate, where ConnectWise bills whole periods whatever the days say.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
@@ -23,7 +23,6 @@ from trueup.adapters.connectwise.wire import INTEGRATION
 from trueup.adapters.write_sending import Answer, Attempts
 from trueup.domain.billing import Line, LineId, LineReference, LineState, WriteOutcome, WriteResult
 from trueup.domain.canonical import decimal_text
-from trueup.domain.counts import Seats
 from trueup.domain.errors import ReadIncomplete, ResourceAbsent, TrueupError
 from trueup.domain.line_writes import Wish, decide_before, result_of, twin_of
 from trueup.ports.clock import Clock
@@ -82,14 +81,7 @@ class DatedWriter:
         self._clock = clock
 
     def set_quantity(
-        self,
-        reference: LineReference,
-        *,
-        expected: Decimal,
-        expected_version: str,
-        target: Seats,
-        effective: date,
-        siblings: Collection[LineId] = (),
+        self, reference: LineReference, wish: Wish, effective: date, siblings: Collection[LineId]
     ) -> WriteResult:
         """See PsaBilling.set_quantity. The result names the new line.
 
@@ -101,7 +93,7 @@ class DatedWriter:
         except ResourceAbsent as absent:
             return WriteResult(WriteOutcome.REJECTED, f"the line or its agreement is gone: {absent.message}")
         product_id = reference.product_id or state.line.product_id
-        wish = Wish(expected, expected_version, Decimal(target), product_id)
+        wish = replace(wish, product_id=product_id)
         order = _Order(reference, wish, effective, siblings)
         if not wish.is_for(state.line):
             return result_of(WriteOutcome.CONFLICT, wish.moved(state.line), state.line)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import date
-from decimal import Decimal
 from typing import Final
 
 from trueup.adapters.connectwise.reading import BillingReader, addition_path
@@ -35,7 +34,6 @@ from trueup.domain.billing import (
     WriteResult,
 )
 from trueup.domain.canonical import decimal_text
-from trueup.domain.counts import Seats
 from trueup.domain.errors import ReadIncomplete, ResourceAbsent, TrueupError
 from trueup.domain.line_writes import Wish, decide_before, result_of, twin_of
 from trueup.ports.clock import Clock
@@ -52,17 +50,8 @@ class QuantityWriter:
         self._reader = reader
         self._clock = clock
 
-    def set_quantity(
-        self,
-        reference: LineReference,
-        *,
-        expected: Decimal,
-        expected_version: str,
-        target: Seats,
-        siblings: Collection[LineId] = (),
-    ) -> WriteResult:
+    def set_quantity(self, reference: LineReference, wish: Wish, siblings: Collection[LineId]) -> WriteResult:
         """See PsaBilling.set_quantity. Raises VendorTrouble only when ConnectWise surely carried nothing out."""
-        wish = Wish(expected, expected_version, Decimal(target), reference.product_id)
         try:
             state = self._reader.read_line(reference)
         except ResourceAbsent as absent:

@@ -11,6 +11,7 @@ from trueup.adapters.halopsa.address import parse_address, parse_credential
 from trueup.adapters.halopsa.catalog import search_items
 from trueup.adapters.halopsa.checking import check_credential
 from trueup.adapters.halopsa.creating import LineMaker
+from trueup.adapters.halopsa.judging import Wish
 from trueup.adapters.halopsa.reading import BillingReader
 from trueup.adapters.halopsa.session import HaloSession
 from trueup.adapters.halopsa.tokens import TokenSource
@@ -80,14 +81,8 @@ class HaloPsaBilling:
         siblings: Collection[LineId] = (),
     ) -> WriteResult:
         """See PsaBilling.set_quantity. RateLimited is raised also while HaloPSA may be making the invoice."""
-        return self._writer.set_quantity(
-            reference,
-            expected=expected,
-            expected_version=expected_version,
-            target=target,
-            effective=effective,
-            siblings=siblings,
-        )
+        wish = Wish(expected, expected_version, Decimal(target), reference.product_id, reference, frozenset(siblings))
+        return self._writer.set_quantity(wish, effective)
 
     def create_line(self, order: NewLine) -> WriteResult:
         """See PsaLineCreation.create_line."""

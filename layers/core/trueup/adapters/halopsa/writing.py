@@ -11,11 +11,10 @@ fresh reading.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 
 from trueup.adapters.halopsa.changes import changes_since, newest_change
 from trueup.adapters.halopsa.document import Invoice, RawLine
@@ -42,8 +41,7 @@ from trueup.adapters.write_sending import (
     refused,
     waited_in_vain,
 )
-from trueup.domain.billing import Line, LineId, LineReference, WriteOutcome, WriteResult
-from trueup.domain.counts import Seats
+from trueup.domain.billing import Line, LineReference, WriteOutcome, WriteResult
 from trueup.domain.errors import InputInvalid, RateLimited, ResourceAbsent, TrueupError
 from trueup.domain.line_writes import result_of
 from trueup.ports.clock import Clock
@@ -81,22 +79,13 @@ class QuantityWriter:
         self._clock = clock
         self._locks = locks
 
-    def set_quantity(
-        self,
-        reference: LineReference,
-        *,
-        expected: Decimal,
-        expected_version: str,
-        target: Seats,
-        effective: date | None = None,
-        siblings: Collection[LineId] = (),
-    ) -> WriteResult:
+    def set_quantity(self, wish: Wish, effective: date | None) -> WriteResult:
         """See PsaBilling.set_quantity. Raises VendorTrouble only when HaloPSA surely carried nothing out; RateLimited
         also when HaloPSA may be making the invoice right now.
         """
         require_no_day(effective)
+        reference = wish.reference
         record_id(reference.line_id, "line_id")
-        wish = Wish(expected, expected_version, Decimal(target), reference.product_id, reference, frozenset(siblings))
         with self._locks.held(reference.agreement_id):
             try:
                 read = self._read(reference)

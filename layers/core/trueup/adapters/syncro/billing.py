@@ -26,6 +26,7 @@ from trueup.domain.billing import (
     WriteResult,
 )
 from trueup.domain.counts import Seats
+from trueup.domain.line_writes import Wish
 from trueup.ports.clock import Clock
 
 REQUESTS_PER_MINUTE: Final = 120
@@ -75,9 +76,8 @@ class SyncroBilling:
         """See PsaBilling.set_quantity. Syncro keeps one quantity, which counts from the next invoice it makes."""
         if effective is not None:
             return WriteResult(WriteOutcome.REJECTED, "nothing was sent: Syncro lets no change count from a given day")
-        return self._writer.set_quantity(
-            reference, expected=expected, expected_version=expected_version, target=target, siblings=siblings
-        )
+        wish = Wish(expected, expected_version, Decimal(target), reference.product_id)
+        return self._writer.set_quantity(reference, wish, siblings)
 
 
 def open_syncro(

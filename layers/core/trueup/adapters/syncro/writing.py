@@ -31,7 +31,6 @@ from trueup.adapters.write_sending import (
 )
 from trueup.domain.billing import Agreement, Line, LineId, LineReference, LineState, WriteOutcome, WriteResult
 from trueup.domain.canonical import decimal_text
-from trueup.domain.counts import Seats
 from trueup.domain.errors import ResourceAbsent, TrueupError
 from trueup.domain.line_writes import Wish, decide_before, result_of, twin_of
 from trueup.ports.clock import Clock
@@ -57,17 +56,8 @@ class QuantityWriter:
         self._reader = reader
         self._clock = clock
 
-    def set_quantity(
-        self,
-        reference: LineReference,
-        *,
-        expected: Decimal,
-        expected_version: str,
-        target: Seats,
-        siblings: Collection[LineId] = (),
-    ) -> WriteResult:
+    def set_quantity(self, reference: LineReference, wish: Wish, siblings: Collection[LineId]) -> WriteResult:
         """See PsaBilling.set_quantity. Raises VendorTrouble only when Syncro surely carried nothing out."""
-        wish = Wish(expected, expected_version, Decimal(target), reference.product_id)
         path = line_path(reference)
         try:
             schedule = self._reader.read_schedule(reference.agreement_id)
