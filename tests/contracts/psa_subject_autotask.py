@@ -116,6 +116,7 @@ def _agreement(agreement: Agreement) -> Agreement:
     return replace(
         agreement,
         type_name="Recurring Service",
+        next_period_on=NEXT_PERIOD,
         ends_on=ends_on,
         prorates=True,
         next_invoice_on=None,

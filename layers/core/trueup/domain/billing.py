@@ -41,7 +41,12 @@ class AgreementState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A PSA contract with one client. ``currency`` is None where the PSA names none (then its own default applies)."""
+    """A PSA contract with one client. ``currency`` is None where the PSA names none (then its own default applies).
+
+    ``next_period_on`` is the first day of the next billing period after the day of the read, where the PSA's periods
+    are the contract's own and begin when it began (Autotask). None where they are the months of the calendar, and where
+    the PSA does not say how long they are.
+    """
 
     id: AgreementId
     account_id: PsaAccountId
@@ -53,6 +58,7 @@ class Agreement:
     prorates: bool = False
     next_invoice_on: date | None = None
     currency: str | None = None
+    next_period_on: date | None = None
 
     def state_on(self, day: date) -> AgreementState:
         """The state on that day: its dates count too, whatever its flag still says."""

@@ -19,7 +19,8 @@ from trueup.domain.periods import Period
 
 class EffectiveRule(StrEnum):
     """now: from the moment it is written, for whatever is not invoiced yet. next_invoice: from the next invoice that
-    the PSA makes of the line. next_period: from the first day of the next billing month. dated: from a given day.
+    the PSA makes of the line. next_period: from the first day of the agreement's next billing period, which is the
+    next month where it has none of its own. dated: from a given day.
     """
 
     NOW = "now"
@@ -163,12 +164,19 @@ class Effect:
     refusal: str = ""
 
 
-def default_effect(capabilities: PsaCapabilities, on: date) -> Effect:
-    """What the PSA does unless told otherwise, whatever the agreement says; ``on`` is the MSP's day."""
+def default_effect(capabilities: PsaCapabilities, on: date, agreement: Agreement | None = None) -> Effect:
+    """What the PSA does unless told otherwise, even where the agreement does not let it; ``on`` is the MSP's day.
+
+    Without the agreement its periods are taken for the months of the calendar.
+    """
     rule = capabilities.default_rule
-    if rule is EffectiveRule.NEXT_PERIOD:
-        return Effect(rule, Period(on.year, on.month).next().first_day)
-    return Effect(rule)
+    return Effect(rule, _next_period(agreement, on)) if rule is EffectiveRule.NEXT_PERIOD else Effect(rule)
+
+
+def _next_period(agreement: Agreement | None, on: date) -> date:
+    """A day of the agreement's own that is over by now was read too long ago to say when the next one is."""
+    told = None if agreement is None else agreement.next_period_on
+    return told if told is not None and told > on else Period(on.year, on.month).next().first_day
 
 
 def effect_of(wish: EffectiveWish, capabilities: PsaCapabilities, agreement: Agreement, on: date) -> Effect:
@@ -176,7 +184,7 @@ def effect_of(wish: EffectiveWish, capabilities: PsaCapabilities, agreement: Agr
     rule = wish.rule or capabilities.default_rule
     if rule in {EffectiveRule.NOW, EffectiveRule.NEXT_INVOICE}:
         return Effect(rule)
-    day = wish.day or Period(on.year, on.month).next().first_day
+    day = wish.day or _next_period(agreement, on)
     if capabilities.dates_need_proration and not agreement.prorates:
         refusal = f"agreement {agreement.name} does not prorate, so the change cannot count from {day}"
         return Effect(capabilities.default_rule, refusal=refusal)

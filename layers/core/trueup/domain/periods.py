@@ -54,6 +54,23 @@ class Period:
         return Period(self.year - 1, 12) if self.month == 1 else Period(self.year, self.month - 1)
 
 
+def next_period_start(starts_on: date, months: int, after: date) -> date:
+    """The first day after ``after`` on which a period of so many months begins, counted from ``starts_on``.
+
+    Where a month lacks the day, the period begins on its last: 31 January, 28 February, 31 March.
+    """
+    elapsed = (after.year - starts_on.year) * 12 + after.month - starts_on.month
+    begun = max(elapsed // months, 0) * months
+    day = _months_later(starts_on, begun)
+    return day if day > after else _months_later(starts_on, begun + months)
+
+
+def _months_later(day: date, months: int) -> date:
+    years, month = divmod(day.month - 1 + months, 12)
+    last = Period(day.year + years, month + 1).last_day
+    return last.replace(day=min(day.day, last.day))
+
+
 def zone(name: str) -> ZoneInfo:
     """The IANA time zone of that name. Raises ConfigurationInvalid when there is none."""
     try:

@@ -110,7 +110,7 @@ def _effect_of_share(share: LineShare, terms: PlanTerms) -> Effect:
     if effect.day is None or not terms.capabilities.dated_change_makes_line:
         return effect
     refusal = f"line {share.line.id} is one of several that the seats are divided among, and a dated change replaces it"
-    return replace(default_effect(terms.capabilities, terms.on), refusal=refusal)
+    return replace(default_effect(terms.capabilities, terms.on, share.agreement), refusal=refusal)
 
 
 def _change(
@@ -124,7 +124,7 @@ def _change(
 ) -> Change:
     agreement = row.counts.agreement
     assert isinstance(agreement, Known) and row.psa_account_id is not None
-    expected, version = _expected(line, effect, terms)
+    expected, version = _expected(line, terms_of, effect, terms)
     evidence = sha256(
         {
             "agreement": [[piece.source, piece.key, piece.reference, piece.seats] for piece in agreement.evidence],
@@ -170,7 +170,7 @@ def _service_ids(row: Row) -> tuple[str, ...]:
     return tuple(sorted({str(member.service_id) for member in row.members if member.service_id}))
 
 
-def _expected(line: Line, effect: Effect, terms: PlanTerms) -> tuple[Decimal, str]:
+def _expected(line: Line, agreement: Agreement, effect: Effect, terms: PlanTerms) -> tuple[Decimal, str]:
     """What the line bills on the day the change counts from, and the version that goes with it.
 
     The version is of the quantity that counts by the PSA's default; another day has none that was read.
@@ -179,7 +179,7 @@ def _expected(line: Line, effect: Effect, terms: PlanTerms) -> tuple[Decimal, st
         return line.quantity, line.version
     begun = [step for step in line.steps if step.starts_on <= effect.day]
     quantity = begun[-1].quantity if begun else line.quantity
-    default = default_effect(terms.capabilities, terms.on)
+    default = default_effect(terms.capabilities, terms.on, agreement)
     return quantity, line.version if effect.day == default.day else ""
 
 

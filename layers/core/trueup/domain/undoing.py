@@ -136,7 +136,8 @@ def _require_undoable(change: Change, result: ChangeResult | None, terms: PlanTe
 
 def _undoing(plan: Plan, change: Change, line_id: LineId, terms: PlanTerms, reason: str, lines: LinesRead) -> Change:
     target = whole_seats(change.expected)
-    effect = default_effect(terms.capabilities, terms.on)
+    agreement = lines[line_id][1] if line_id in lines else None
+    effect = default_effect(terms.capabilities, terms.on, agreement)
     if effect.day is not None and change.effective is not None and change.effective > terms.on:
         # The difference is taken back from the very day it counts from, so that no period keeps it.
         effect = Effect(change.effective_rule, change.effective)

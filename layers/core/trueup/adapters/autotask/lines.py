@@ -26,10 +26,15 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """The MSP's day today, and the first of its next billing month, from when a change of today counts."""
+    """The MSP's day today, and the day from which a change of today counts: the first of its next billing month."""
 
     today: date
     counts_from: date
+
+    def of(self, agreement: Agreement) -> Days:
+        """The days of one contract: a change counts from its own next period, where it is known."""
+        own = agreement.next_period_on
+        return self if own is None else replace(self, counts_from=own)
 
 
 def rows_in_order(rows: Iterable[UnitsWire], service: ContractServiceWire) -> tuple[UnitsWire, ...]:

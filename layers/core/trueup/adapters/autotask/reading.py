@@ -87,7 +87,7 @@ class BillingReader:
         self._seen: set[str] = set()
 
     def days(self) -> Days:
-        """Today and the day from which a change of today counts, for the MSP."""
+        """Today and the day from which a change of today counts, for contracts without periods of their own."""
         now = self._clock.now()
         return Days(now.astimezone(self._time_zone).date(), Period.at(now, self._time_zone).next().first_day)
 
@@ -226,7 +226,7 @@ class BillingReader:
                 rows_in_order(by_service[service.id], service),
                 agreement_of[service.contractID],
                 product_code=names.get(service.serviceID, str(service.serviceID)),
-                days=days,
+                days=days.of(agreement_of[service.contractID]),
             )
             for service in sorted(services, key=lambda one: one.id)
         )

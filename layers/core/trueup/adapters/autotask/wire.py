@@ -34,11 +34,21 @@ from trueup.domain.billing import (
     PsaAccountId,
 )
 from trueup.domain.integrations import IntegrationName
+from trueup.domain.periods import next_period_start
 
 INTEGRATION: Final = IntegrationName.AUTOTASK.value
 
 COMPANY_FIELDS: Final = ("id", "companyName", "companyNumber", "isActive")
-CONTRACT_FIELDS: Final = ("id", "companyID", "contractName", "contractType", "status", "startDate", "endDate")
+CONTRACT_FIELDS: Final = (
+    "id",
+    "companyID",
+    "contractName",
+    "contractType",
+    "status",
+    "startDate",
+    "endDate",
+    "contractPeriodType",
+)
 CONTRACT_SERVICE_FIELDS: Final = (
     "id",
     "contractID",
@@ -75,6 +85,18 @@ _STATE_OF_LABEL: Final = {
 }
 _STATE_OF_VALUE: Final = {0: AgreementState.INACTIVE, 1: AgreementState.ACTIVE}
 """Seen in the field; used where the picklist cannot be read or says a word that is not known."""
+
+_MONTHS_OF_LABEL: Final = {
+    "monthly": 1,
+    "quarterly": 3,
+    "semi-annual": 6,
+    "semi-annually": 6,
+    "yearly": 12,
+    "annual": 12,
+}
+"""How long the periods of a contract are, by what Autotask calls them (assumed). A label that is not among these says
+nothing, and the contract's periods then count as the months of the calendar.
+"""
 
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,7})?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
 
@@ -161,6 +183,10 @@ class FieldWire(WireModel):
         listed = self.picklistValues or []
         return {int(one.value): one.label for one in listed if re.fullmatch("[0-9]{1,9}", one.value, re.ASCII)}
 
+    def labels(self) -> dict[str, str]:
+        """Labels by value, whether that is a number or a letter."""
+        return {one.value: one.label for one in self.picklistValues or []}
+
 
 class FieldsWire(WireModel):
     fields: list[FieldWire]
@@ -191,11 +217,14 @@ class CompanyWire(RecordWire):
 
 @dataclass(frozen=True, slots=True)
 class ContractWords:
-    """What the picklists of contracts say: which type is the recurring one, its label, and what a status means."""
+    """What the picklists of contracts say: which type is the recurring one, its label, what a status means, and what
+    the kinds of periods are called.
+    """
 
     recurring: int = RECURRING_VALUE
     label: str = "Recurring Service"
     statuses: Mapping[int, str] | None = None
+    periods: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, fields: list[FieldWire]) -> ContractWords:
@@ -203,15 +232,20 @@ class ContractWords:
         choices = {field.name.casefold(): field.choices() for field in fields}
         types = choices.get("contracttype", {})
         found = next((value for value, label in types.items() if label.strip().casefold() == RECURRING_LABEL), None)
+        periods = next((field.labels() for field in fields if field.name.casefold() == "contractperiodtype"), None)
         if found is None:
-            return cls(statuses=choices.get("status"))
-        return cls(found, types[found], choices.get("status"))
+            return cls(statuses=choices.get("status"), periods=periods)
+        return cls(found, types[found], choices.get("status"), periods)
 
     def state(self, status: int | None) -> AgreementState:
         if status is None:
             return AgreementState.UNKNOWN
         label = (self.statuses or {}).get(status, "").strip().casefold()
         return _STATE_OF_LABEL.get(label) or _STATE_OF_VALUE.get(status, AgreementState.UNKNOWN)
+
+    def period_months(self, period_type: str) -> int | None:
+        """How many months a period has; None for a kind whose label is not known."""
+        return _MONTHS_OF_LABEL.get((self.periods or {}).get(period_type, "").strip().casefold())
 
 
 class ContractWire(RecordWire):
@@ -221,12 +255,15 @@ class ContractWire(RecordWire):
     status: Choice = None
     startDate: OptionalDay = None
     endDate: OptionalDay = None
+    contractPeriodType: Words = ""
+    """A number in the published model and a letter in older ones."""
 
     def agreement(self, words: ContractWords, today: date) -> Agreement:
         """The end date ends the billing (documented), whatever the status says; an end that is far off counts as one.
 
         Autotask bills when a person approves and posts a period, so there is no day of the next invoice; quantities
-        may change on any day of it.
+        may change on any day of it. Periods begin when the contract did and on that day of a month again (documented
+        of units, one row each period); how they begin in a month that lacks the day is assumed.
         """
         state = words.state(self.status)
         if state is AgreementState.ACTIVE and self.endDate is not None and self.endDate < today:
@@ -240,7 +277,12 @@ class ContractWire(RecordWire):
             starts_on=self.startDate,
             ends_on=self.endDate,
             prorates=True,
+            next_period_on=self._next_period(words, today),
         )
+
+    def _next_period(self, words: ContractWords, today: date) -> date | None:
+        months = words.period_months(self.contractPeriodType)
+        return None if months is None or self.startDate is None else next_period_start(self.startDate, months, today)
 
 
 class ContractServiceWire(RecordWire):

@@ -232,7 +232,8 @@ def _decide(
     unchanged = wish.is_for(line) and line.quantity == wish.expected != wish.target
     if unchanged and row.approveAndPostDate:
         return result_of(WriteOutcome.REJECTED, f"nothing was sent: {POSTED_REASON}", line)
-    if unchanged and order.effective.day == 1 and row.startDate != order.effective:
+    is_default = order.effective.day == 1 or order.effective == state.agreement.next_period_on
+    if unchanged and is_default and row.startDate != order.effective:
         return result_of(WriteOutcome.REJECTED, _inside(row, order.effective), line)
     early = decide_before(state, wish, today)
     if early is not None:
@@ -242,9 +243,9 @@ def _decide(
 
 
 def _inside(row: UnitsWire, effective: date) -> str:
-    """Why the first of a month is refused when periods of the contract do not begin on it.
+    """Why the first of a month, or of what was taken for the contract's next period, is refused when none begins on it.
 
-    The first of a month is what is taken when nobody names a day. Inside a longer period it would be billed pro rata,
+    Such a day is taken when nobody names one. Inside a longer period it would be billed pro rata,
     by lines that Autotask lets nobody delete (documented); another day of it was named by a person.
     """
     next_day = row.endDate + timedelta(days=1)
