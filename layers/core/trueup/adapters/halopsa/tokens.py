@@ -8,9 +8,7 @@ was checked to be the tenant's own.
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Collection, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Collection
 from typing import Final
 
 from trueup.adapters.halopsa.address import (
@@ -23,6 +21,7 @@ from trueup.adapters.halopsa.address import (
 from trueup.adapters.halopsa.replies import CREDENTIAL_REMEDY, raise_refusal, said_by
 from trueup.adapters.halopsa.wire import INTEGRATION, AuthInfoWire, parse
 from trueup.adapters.http import BaseAddress, HttpClient, HttpReply, RetryRule
+from trueup.adapters.kept_tokens import Grant, TokenKeeper, grant_in
 from trueup.domain.errors import CredentialRejected, SchemaUnknown, VendorUnavailable
 from trueup.ports.clock import Clock
 
@@ -31,19 +30,13 @@ SCOPE: Final = "all"
 """The scope that is asked for; what is granted is what the application and its agent both have (documented)."""
 
 _MARGIN_SECONDS = 60.0
-_UNTOLD_LIFETIME_SECONDS = 300.0
-_LIFETIME_MAXIMUM_SECONDS = 86_400.0
-_USED_AT_LEAST_SECONDS = 30.0
-"""A token is kept this long even when it claims less, so that a lifetime of nothing does not ask for one per call."""
-
-_TOKEN = re.compile(r"[!-~]{1,8192}")
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 
 OpenClient = Callable[[BaseAddress], HttpClient]
 
 
-class TokenSource:
-    """Gives the current token, and a new one to whoever was refused with the old. Safe to share between threads."""
+class TokenSource(TokenKeeper):
+    """The tokens of one application. Safe to share between threads."""
 
     def __init__(
         self,
@@ -53,17 +46,14 @@ class TokenSource:
         clock: Clock,
         additional_hosts: Collection[str],
     ) -> None:
+        super().__init__(clock, margin_seconds=_MARGIN_SECONDS)
         self._client = client
         self._open_client = open_client
         self._credential = credential
-        self._clock = clock
         self._additional_hosts = tuple(additional_hosts)
-        self._lock = threading.Lock()
         self._server: TokenServer | None = None
         self._tenant = ""
         self._token_client: HttpClient | None = None
-        self._token: str | None = None
-        self._use_until_seconds = 0.0
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -76,27 +66,12 @@ class TokenSource:
         if self._token_client is not None and self._token_client is not self._client:
             self._token_client.close()
 
-    def current(self) -> str:
-        """A token that should be valid now. Raises as ``_ask``."""
-        with self._lock:
-            if self._token is None or self._clock.monotonic_seconds() >= self._use_until_seconds:
-                return self._ask()
-            return self._token
-
-    def renewed(self, refused: str) -> str:
-        """A token other than the one that was refused; many threads refused at once ask for one new token together."""
-        with self._lock:
-            if self._token is not None and self._token != refused:
-                return self._token
-            return self._ask()
-
-    def _ask(self) -> str:
-        """Ask for a token and keep it. The caller holds the lock.
+    def _ask(self) -> Grant:
+        """See TokenKeeper.
 
         Raises CredentialRejected (400, 401), UnsafeAddress for a token server that is not the tenant's, and what
         HttpClient.send raises.
         """
-        self._token = None
         server, client = self._found_server()
         reply = self._sent(client, server)
         if reply.status in (400, 401):
@@ -110,14 +85,10 @@ class TokenSource:
             )
         if reply.status != 200:
             raise_refusal(reply, doing="asking for a token", permission=SCOPE, secrets=self.secrets)
-        document = reply.json()
-        told: Mapping[object, object] = document if isinstance(document, Mapping) else {}
-        token = told.get("access_token")
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        grant = grant_in(reply.json())
+        if grant is None:
             raise SchemaUnknown("HaloPSA's token reply holds no usable access_token", integration=INTEGRATION)
-        self._use_until_seconds = self._clock.monotonic_seconds() + _usable_seconds(told.get("expires_in"))
-        self._token = token
-        return token
+        return grant
 
     def _sent(self, client: HttpClient, server: TokenServer) -> HttpReply:
         try:
@@ -169,12 +140,3 @@ class TokenSource:
         if reply.status != 200:
             raise_refusal(reply, doing="asking where tokens are given", permission="(none)", secrets=self.secrets)
         return parse(AuthInfoWire, reply.json(), source="authinfo")
-
-
-def _usable_seconds(lifetime: object) -> float:
-    """How long to use a token that claims this lifetime: all but the last minute, and five minutes for no claim."""
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | Decimal) or lifetime <= 0:
-        seconds = _UNTOLD_LIFETIME_SECONDS
-    else:
-        seconds = min(float(lifetime), _LIFETIME_MAXIMUM_SECONDS)
-    return max(seconds - min(_MARGIN_SECONDS, seconds / 2), _USED_AT_LEAST_SECONDS)

@@ -7,13 +7,12 @@ Mimecast's samples send the client credentials grant as a form with the secret i
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Final
 
 from trueup.adapters.http import HttpClient, HttpReply, RetryRule
+from trueup.adapters.kept_tokens import Grant, TokenKeeper, grant_in
 from trueup.adapters.mimecast.fault_bodies import PASSING_401_CODES, Fault, faults_of_reply
 from trueup.adapters.mimecast.permissions import CREDENTIAL_REMEDY, PARTNER, PERMISSION_REMEDY
 from trueup.adapters.mimecast.reading import INTEGRATION, schema_unknown
@@ -23,15 +22,7 @@ from trueup.ports.clock import Clock
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - an address, not a secret
 CREDENTIAL_FIELDS: Final = ("client_id", "client_secret")
 
-UNTOLD_LIFETIME_SECONDS: Final = 300.0
-"""Used when ``expires_in`` is missing or not positive."""
-
 _MARGIN_SECONDS = 120.0
-_LIFETIME_MAXIMUM_SECONDS = 86_400.0
-_USED_AT_LEAST_SECONDS = 30.0
-"""A token is kept this long even when it claims less, so that a lifetime of nothing does not ask for one per call."""
-
-_TOKEN = re.compile(r"[!-~]{1,8192}")
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,512}")
 
 
@@ -56,37 +47,19 @@ def parse_credential(fields: Mapping[str, str]) -> MimecastCredential:
     return MimecastCredential(fields["client_id"], fields["client_secret"])
 
 
-class TokenSource:
-    """Gives the current token, and a new one to whoever was refused with the old. Safe to share between threads."""
+class TokenSource(TokenKeeper):
+    """The tokens of one credential. Safe to share between threads."""
 
     def __init__(self, client: HttpClient, credential: MimecastCredential, clock: Clock) -> None:
+        super().__init__(clock, margin_seconds=_MARGIN_SECONDS)
         self._client = client
         self._credential = credential
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._token: str | None = None
-        self._use_until_seconds = 0.0
 
-    def current(self) -> str:
-        """A token that should be valid now. Raises as ``_ask``."""
-        with self._lock:
-            if self._token is None or self._clock.monotonic_seconds() >= self._use_until_seconds:
-                return self._ask()
-            return self._token
-
-    def renewed(self, refused: str) -> str:
-        """A token other than the one that was refused; many threads refused at once ask for one new token together."""
-        with self._lock:
-            if self._token is not None and self._token != refused:
-                return self._token
-            return self._ask()
-
-    def _ask(self) -> str:
-        """Ask for a token and keep it. The caller holds the lock.
+    def _ask(self) -> Grant:
+        """See TokenKeeper.
 
         Raises CredentialRejected (400, 401), PermissionMissing (403), and what HttpClient.send raises.
         """
-        self._token = None
         reply = self._client.send(
             "POST",
             TOKEN_PATH,
@@ -101,13 +74,10 @@ class TokenSource:
         if reply.status != 200:
             _refuse(reply)
         document = reply.json()
-        token = document.get("access_token") if isinstance(document, Mapping) else None
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        grant = grant_in(document)
+        if grant is None:
             raise schema_unknown("the token reply holds no usable access_token", document, "none")
-        lifetime = document.get("expires_in") if isinstance(document, Mapping) else None
-        self._use_until_seconds = self._clock.monotonic_seconds() + _usable_seconds(lifetime)
-        self._token = token
-        return token
+        return grant
 
 
 def passing_401(reply: HttpReply) -> VendorUnavailable | None:
@@ -128,15 +98,6 @@ def passing_401(reply: HttpReply) -> VendorUnavailable | None:
 
 def _first_code(faults: tuple[Fault, ...]) -> str | None:
     return faults[0].code if faults else None
-
-
-def _usable_seconds(lifetime: object) -> float:
-    """How long to use a token that claims this lifetime: most of it, and for a claim that is none, five minutes."""
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | Decimal) or lifetime <= 0:
-        seconds = UNTOLD_LIFETIME_SECONDS
-    else:
-        seconds = min(float(lifetime), _LIFETIME_MAXIMUM_SECONDS)
-    return max(seconds - min(_MARGIN_SECONDS, seconds / 2), _USED_AT_LEAST_SECONDS)
 
 
 def _refuse(reply: HttpReply) -> None:
