@@ -15,9 +15,9 @@ from trueup import bootstrap
 from trueup.api.access import Caller, Role
 from trueup.api.inputs import AccountDecisionBody, BulkBody, ServiceDecisionBody
 from trueup.api.replies import allowed, page_view, position, written
-from trueup.api.run_routes import Cursor, Limit
+from trueup.api.run_routes import Cursor, LongLimit
 from trueup.api.spreadsheets import read_mappings
-from trueup.api.views import account_view, product_view, service_view
+from trueup.api.views import account_view, product_view, psa_account_view, service_view
 from trueup.domain.accounts import VendorAccountId
 from trueup.domain.errors import VersionConflict
 from trueup.domain.mapping import MappingState
@@ -31,6 +31,7 @@ from trueup.usecases.mapping import (
     map_service,
 )
 from trueup.usecases.opening import open_psa
+from trueup.usecases.psa_accounts import list_psa_accounts
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
 
@@ -39,7 +40,7 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools l
 def list_accounts(
     mapping: Annotated[MappingState | None, Query(description="Only accounts in this state")] = None,
     cursor: Cursor = None,
-    limit: Limit = 100,
+    limit: LongLimit = 100,
 ) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
     name = f"accounts {mapping or ''}"
@@ -116,6 +117,23 @@ def delete_account(vendor_account_id: Annotated[str, Path(max_length=256)]) -> R
             )
         ),
     )
+
+
+@router.get("/v1/psa-accounts", tags=["mappings"], summary="Clients of the PSA as last read, by name")
+def list_clients(
+    search: Annotated[str, Query(max_length=100, description="Part of a name, a short code or an id")] = "",
+    cursor: Cursor = None,
+    limit: LongLimit = 100,
+) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    name = f"psa-accounts {search}"
+    page = list_psa_accounts(
+        search=search,
+        cursor=position(cursor, list_name=name),
+        limit=limit,
+        snapshots=bootstrap.state().snapshots,
+    )
+    return page_view(page, psa_account_view, list_name=name)
 
 
 @router.get("/v1/service-mappings", tags=["mappings"], summary="Vendor services with their product")

@@ -1,0 +1,15 @@
+// The first thing that runs: sign in where people sign in, then draw the screens.
+
+import { html, render } from "../vendor/htm-preact.js";
+import { beginSession } from "./session.js";
+import { Shell } from "./shell.js";
+import { SignInTrouble } from "./parts/problem.js";
+import { restoreTheme } from "./theme.js";
+
+restoreTheme();
+const place = document.getElementById("app");
+
+beginSession().then(
+  (isReady) => isReady && render(html`<${Shell} />`, place),
+  (trouble) => render(html`<${SignInTrouble} trouble=${trouble} />`, place),
+);
