@@ -52,6 +52,8 @@ export function changed() {
   live.set((now) => ({ ...now, changes: now.changes + 1 }));
 }
 
+export const lookSoon = () => schedule(BUSY_MILLISECONDS);
+
 function schedule(milliseconds) {
   clearTimeout(timer);
   timer = setTimeout(look, milliseconds);

@@ -125,17 +125,17 @@ function Bar({ run, integrations }) {
     }
   };
   return html`<header class="bar" aria-label="Synchronization">
-    <div class="bar-news">${run === null ? html`<span class="quiet">Nothing has been read yet</span>` : isRunning(run) ? html`<${Progress} run=${run} integrations=${integrations} now=${now} />` : html`<${LastRun} run=${run} now=${now} />`}</div>
+    <div class="bar-news">${run === null ? html`<span class="quiet">Nothing has been read yet</span>` : isRunning(run) ? html`<${Progress} run=${run} integrations=${integrations} now=${now} />` : html`<${LastRun} run=${run} integrations=${integrations} now=${now} />`}</div>
     ${isSetUp(integrations) && html`<button onClick=${begin} disabled=${!canRun} class="sync-button"><${Icon} name=${isRunning(run) ? "spinner" : "refresh"} />${isRunning(run) ? "Syncing" : "Sync now"}</button>`}
   </header>`;
 }
 
-function LastRun({ run, now }) {
+function LastRun({ run, integrations, now }) {
   if (run.state === "failed") {
     return html`<span class="status tone-bad"><${Icon} name="alert" /><span>Run ${run.id} failed: ${run.problem?.detail}. ${run.problem?.remedy}</span></span>`;
   }
   return html`<span class="status tone-good"><${Icon} name="check" /><span>Both sides read <time datetime=${run.updated_at} title=${time(run.updated_at)}>${ago(run.ended_at || run.updated_at, now)}</time></span></span>
-    ${run.sides.map((side) => html`<span class="bar-side quiet" key=${side.side}>${side.side === "vendor" ? "Vendor" : "PSA"} <b>${number(side.accounts)}</b> accounts</span>`)}
+    ${run.sides.map((side) => html`<span class="bar-side quiet" key=${side.side}>${labelOf(integrations, side.side)} <b>${number(side.accounts)}</b> accounts</span>`)}
     ${run.state === "waiting_for_approval" && run.plan_id && html`<a href=${href("plan", { id: run.plan_id })} onClick=${follow}>A plan waits for approval</a>`}`;
 }
 
@@ -152,7 +152,7 @@ function SideProgress({ side, label, startedAt, now }) {
   const share = side.done ? 1 : total ? Math.min(1, side.accounts / total) : null;
   const elapsed = (now - new Date(startedAt).getTime()) / 1000;
   const left = share && share < 1 && elapsed > 2 ? duration((elapsed * (1 - share)) / share) : null;
-  const words = side.done ? `${number(side.accounts)} accounts` : total ? `${number(side.accounts)} of ${number(total)}` : `page ${number(side.pages)}`;
+  const words = side.done ? `${number(side.accounts)} accounts` : total ? `${number(side.accounts)} of ${number(total)}` : side.pages ? `page ${number(side.pages)}` : "starting";
   return html`<div class="side-progress">
     <span><b>${label}</b> ${words}${left && html`<span class="quiet"> · ${left} left</span>`}</span>
     <progress max="1" value=${share === null ? undefined : share} aria-label=${`Reading ${label}`}></progress>

@@ -1,7 +1,7 @@
 // The API's words as people read them. A word that is not known here is shown as the API has it.
 
 const sentence = (text) => {
-  const plain = String(text ?? "").replaceAll("_", " ");
+  const plain = String(text ?? "").replaceAll("_", " ").replace(/\bpsa\b/g, "PSA");
   return plain.charAt(0).toUpperCase() + plain.slice(1);
 };
 
@@ -16,7 +16,7 @@ const VERDICTS = {
   held: { icon: "lock", tone: "look", words: "Blocked" },
   ambiguous: { icon: "fork", tone: "look", words: "Ambiguous" },
   missing_data: { icon: "question", tone: "look", words: "Missing data" },
-  unmapped: { icon: "unlink", tone: "look", words: "Unmapped" },
+  unmapped: { icon: "ring", tone: "look", words: "Unmapped" },
   order_more: { icon: "cart", tone: "act", words: "Order more" },
   order_less: { icon: "cart", tone: "act", words: "Order less" },
   order_and_bill: { icon: "cart", tone: "act", words: "Order and bill" },
@@ -26,7 +26,7 @@ export const verdict = (value) => VERDICTS[value] || { icon: "question", tone: "
 
 const MAPPINGS = {
   mapped: { icon: "check", tone: "good", words: "Mapped" },
-  unmapped: { icon: "unlink", tone: "look", words: "Unmapped" },
+  unmapped: { icon: "ring", tone: "look", words: "Unmapped" },
   ambiguous: { icon: "fork", tone: "look", words: "Ambiguous" },
   excluded: { icon: "minus", tone: "quiet", words: "Excluded" },
 };

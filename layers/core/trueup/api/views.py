@@ -310,7 +310,7 @@ def integration_view(integration: Integration) -> View:
         "side": integration.name.side.value,
         "state": integration.state.value,
         "address": integration.address or None,
-        "default_address": DEFAULT_ADDRESS[integration.name],
+        "default_address": DEFAULT_ADDRESS.get(integration.name),
         "settings": dict(integration.settings),
         "identifier_tail": integration.identifier_tail or None,
         "checked_at": time_text(integration.checked_at),

@@ -7,10 +7,10 @@ import { useLive } from "../live.js";
 import { useKeys } from "../keys.js";
 import { show, useRoute } from "../router.js";
 import { toast } from "../toasts.js";
-import { count, name as shownName } from "../format.js";
+import { count, number, name as shownName } from "../format.js";
 import { mapping } from "../words.js";
 import { Icon, Status } from "../parts/icon.js";
-import { Picker, ReasonDialog } from "../parts/dialog.js";
+import { Dialog, Picker, ReasonDialog } from "../parts/dialog.js";
 import { Empty, Loading, ProblemNote } from "../parts/problem.js";
 import { Steps } from "../parts/steps.js";
 import { Name, When } from "../parts/text.js";
@@ -27,13 +27,14 @@ const TABS = [
 ];
 const REASONS = ["A trial that ended", "Our own account", "Billed elsewhere", "A test account"];
 
+const collator = new Intl.Collator(undefined, { numeric: true });
 const isOpen = (entry) => entry.mapping === "unmapped" || entry.mapping === "ambiguous";
 const belongs = { "": () => true, open: isOpen, mapped: (entry) => entry.mapping === "mapped", excluded: (entry) => entry.mapping === "excluded" };
 
 // Open first, then by name: what is to be done is at the top, and stays there when it has been decided.
 function inOrder(entries) {
-  const key = (entry) => `${isOpen(entry) ? 0 : 1}${shownName(entry.vendor_account_name).toLowerCase()}`;
-  return entries.map((entry) => [key(entry), entry]).sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0)).map((pair) => pair[1]);
+  const place = (entry) => (isOpen(entry) ? 0 : 1);
+  return [...entries].sort((a, b) => place(a) - place(b) || collator.compare(a.vendor_account_name, b.vendor_account_name));
 }
 
 function useAccounts() {
@@ -100,9 +101,9 @@ export function Accounts() {
     <${Steps} at="accounts" />
     <header class="screen-head"><div><h1>Accounts</h1><p class="lead">Which vendor account is which client. Stored with every key you press; Z takes it back.</p></div>
       <${Actions} rows=${rows} decide=${decide} accounts=${accounts} /></header>
-    <div class="filters"><div class="tabs" role="group" aria-label="Show">${TABS.map((one) => html`<button key=${one.value} aria-pressed=${tab === one.value ? "true" : "false"} onClick=${() => show({ show: one.value }, { replace: false })}>${one.words} <b>${totals[one.value]}</b></button>`)}</div>
-      <${SearchField} value=${query.q || ""} />
-      <span class="quiet filters-note" role="status">${totals.unmapped} unmapped · ${totals.ambiguous} ambiguous</span></div>
+    <div class="filters"><div class="tabs" role="group" aria-label="Show">${TABS.map((one) => html`<button key=${one.value} aria-pressed=${tab === one.value ? "true" : "false"} onClick=${() => show({ show: one.value }, { replace: false })}>${one.words} <b>${number(totals[one.value])}</b></button>`)}</div>
+      <span class="quiet filters-note" role="status">${number(totals.unmapped)} unmapped, ${number(totals.ambiguous)} ambiguous</span>
+      <${SearchField} value=${query.q || ""} /></div>
     <${ProblemNote} problem=${accounts.problem || decide.problem} onRetry=${accounts.problem ? accounts.reload : undefined} onDismiss=${decide.problem ? decide.clearProblem : undefined} />
     <div class="two-panes">
       <${ClientPanel} clients=${clients} taken=${taken} search=${search} onSearch=${setSearch} target=${entry}
@@ -252,10 +253,13 @@ function Actions({ rows, decide, accounts }) {
   const [problem, setProblem] = useState(null);
   const file = useRef(null);
   const classes = useMemo(() => reasonClasses(rows), [rows]);
-  const acceptClass = async (event) => {
-    const chosen = classes.find((one) => one.reason === event.target.value);
+  const [asked, setAsked] = useState(null);
+  const choose = (event) => {
+    setAsked(classes.find((one) => one.reason === event.target.value) || null);
     event.target.value = "";
-    if (!chosen || !confirm(`Map ${count(chosen.entries.length, "account")} by “${chosen.reason}”?`)) return;
+  };
+  const acceptClass = async (chosen) => {
+    setAsked(null);
     try {
       const decisions = chosen.entries.map((entry) => ({ vendor_account_id: entry.vendor_account_id, psa_account_id: entry.suggestions[0].psa_account_id, reason: chosen.reason }));
       const done = await post("/v1/account-mappings", { decisions });
@@ -278,11 +282,15 @@ function Actions({ rows, decide, accounts }) {
     }
   };
   return html`<div class="actions">
-    ${classes.length > 0 && html`<select aria-label="Accept all suggestions with one reason" onChange=${acceptClass}><option value="">Accept all with…</option>${classes.map((one) => html`<option key=${one.reason} value=${one.reason}>${one.reason} (${one.entries.length})</option>`)}</select>`}
+    ${classes.length > 0 && html`<select aria-label="Accept all suggestions with one reason" onChange=${choose}><option value="">Accept all with…</option>${classes.map((one) => html`<option key=${one.reason} value=${one.reason}>${one.reason} (${one.entries.length})</option>`)}</select>`}
     <button onClick=${decide.undo}><${Icon} name="undo" />Undo</button>
     <button onClick=${() => file.current.click()}><${Icon} name="upload" />Import</button>
     <input class="unseen" type="file" accept=".csv,text/csv" ref=${file} tabindex="-1" aria-label="A mapping file" onChange=${importFile} />
     <button onClick=${() => download("/v1/exports/mappings.csv", {}, "mappings.csv").catch(setProblem)}><${Icon} name="download" />Export</button>
+    ${asked && html`<${Dialog} title=${`Map ${count(asked.entries.length, "account")} at once?`} onClose=${() => setAsked(null)}>
+      <p>The first suggestion of each has this reason: ${asked.reason}.</p>
+      <ul class="bulk-list">${asked.entries.slice(0, 200).map((entry) => html`<li key=${entry.vendor_account_id}><${Name} of=${entry.vendor_account_name} /><${Icon} name="right" /><${Name} of=${entry.suggestions[0].psa_account_name} /></li>`)}</ul>
+      <footer><button onClick=${() => setAsked(null)}>Cancel</button><button class="primary" autofocus onClick=${() => acceptClass(asked)}>Map ${number(asked.entries.length)}</button></footer></${Dialog}>`}
     ${problem && html`<div class="actions-problem"><${ProblemNote} problem=${problem} onDismiss=${() => setProblem(null)} /></div>`}
   </div>`;
 }
@@ -294,7 +302,7 @@ function reasonClasses(rows) {
     const top = entry.mapping === "unmapped" ? entry.suggestions[0] : null;
     if (!top || !top.reasons.length) continue;
     const kind = top.reasons[0].replace(/[“"'].*?[”"']/g, "…").replace(/\d+/g, "n");
-    if (!classes.has(kind)) classes.set(kind, { reason: top.reasons[0].length > 60 ? kind : kind, entries: [] });
+    if (!classes.has(kind)) classes.set(kind, { reason: kind, entries: [] });
     classes.get(kind).entries.push(entry);
   }
   return [...classes.values()].sort((a, b) => b.entries.length - a.entries.length).slice(0, 8);

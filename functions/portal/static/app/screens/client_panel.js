@@ -58,5 +58,6 @@ function Client({ client, index, isActive, holder, onActive, onPick }) {
   };
   return html`<div role="option" id=${`client-${index}`} aria-selected=${isActive ? "true" : "false"} class=${`client ${holder ? "is-taken" : ""} ${isActive ? "is-active" : ""}`} draggable="true"
       style=${{ top: `${index * ROW}px`, height: `${ROW}px` }} onDragStart=${drag} onMouseDown=${() => onActive(index)} onDblClick=${() => onPick(client)}>
-    <${Icon} name="grip" /><span class="stack"><${Name} of=${client.psa_account_name} /><small>${shownName(client.identifier || client.psa_account_id)}${holder ? html` · mapped to <bdi>${shownName(holder.vendor_account_name)}</bdi>` : ""}</small></span></div>`;
+    <${Icon} name="grip" /><span class="stack"><${Name} of=${client.psa_account_name} /><small>${shownName(client.identifier || client.psa_account_id)}</small></span>
+    ${holder && html`<span class="client-mark" title=${`Mapped to ${shownName(holder.vendor_account_name)}`}><${Icon} name="check" /><span class="unseen">mapped</span></span>`}</div>`;
 }

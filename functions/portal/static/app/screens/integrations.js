@@ -24,8 +24,8 @@ export function Integrations() {
   const [leaving, setLeaving] = useState(null);
   if (integrations === null) return html`<section class="screen"><h1>Integrations</h1><${Loading} /></section>`;
   return html`<section class="screen narrow-screen">
-    <header class="screen-head"><div><h1>Integrations</h1><p class="lead">A credential is tried before it is stored, and never shown again.</p></div></header>
     <${Steps} at="connect" />
+    <header class="screen-head"><div><h1>Integrations</h1><p class="lead">A credential is tried before it is stored, and never shown again.</p></div></header>
     ${SIDES.map(({ side, title, lead }) => html`<${Side} key=${side} title=${title} lead=${lead} run=${run}
       all=${integrations.filter((one) => one.side === side)} onConnect=${setForm} onLeave=${setLeaving} />`)}
     ${form && html`<${ConnectForm} integration=${form} onClose=${() => setForm(null)} />`}
@@ -47,7 +47,7 @@ function Side({ title, lead, all, run, onConnect, onLeave }) {
 function Choices({ all, isBlocked, onConnect }) {
   return html`<ul class="choices">${all.map((one) => html`<li key=${one.name}>
     <span class="choice-name">${one.label}</span><${Status} of=${connection(one.state)} />
-    ${isBlocked ? html`<span class="quiet">Disconnect ${isBlocked.label} first</span>` : html`<button class="primary" onClick=${() => onConnect(one)}>Connect</button>`}
+    ${isBlocked ? html`<span class="quiet">Disconnect ${isBlocked.label} first</span>` : html`<button onClick=${() => onConnect(one)}>Connect</button>`}
   </li>`)}</ul>`;
 }
 

@@ -3,12 +3,12 @@
 import { html, useEffect, useMemo, useState } from "../../vendor/htm-preact.js";
 import { get, post } from "../api.js";
 import { useLoad, useWrite } from "../load.js";
-import { useLive } from "../live.js";
+import { lookSoon, useLive } from "../live.js";
 import { useKeys } from "../keys.js";
 import { follow, href, show, useRoute } from "../router.js";
 import { toast } from "../toasts.js";
 import { settings } from "../settings.js";
-import { count, difference, number, period as periodName, name as shownName } from "../format.js";
+import { count, difference, number, period as periodName, periodShort, name as shownName } from "../format.js";
 import { ROLES, guard, outcome, planState } from "../words.js";
 import { Icon, Status } from "../parts/icon.js";
 import { Dialog, ReasonDialog } from "../parts/dialog.js";
@@ -55,6 +55,7 @@ export function PlanScreen() {
     plan.setValue(await post(`/v1/plans/${plan.value.id}/apply`, { checksum: plan.value.checksum }));
     setAsking(null);
     isApplying.begin();
+    lookSoon();
   });
   const current = rows[active];
   const close = () => { show({ change: undefined }); focusTable("plan"); };
@@ -105,6 +106,7 @@ function useApplying(plan) {
         plan.setValue(fresh);
         if (fresh.state === "applied") {
           setOn(false);
+          lookSoon();
           const good = (fresh.totals.results.applied || 0) + (fresh.totals.results.already || 0);
           const bad = fresh.totals.ready - good;
           toast(bad > 0 ? `${count(good, "change")} applied, ${number(bad)} not` : `${count(good, "change")} applied and read back`, { tone: bad > 0 ? "bad" : "good" });
@@ -123,11 +125,11 @@ function Head({ plan, list, applying }) {
   const done = plan.changes.filter((change) => change.result).length;
   return html`<header class="screen-head"><div><h1>Plan for ${periodName(plan.period)}</h1>
       <p class="lead line"><${Status} of=${applying ? { icon: "spinner", tone: "act", words: `Applying: ${number(done)} of ${number(totals.ready)}` } : planState(plan.state)} />
-        <span>Proposed <${When} at=${plan.created_at} /> by <bdi>${shownName(plan.prepared_by)}</bdi>${plan.approved_by ? html`, approved <${When} at=${plan.approved_at} /> by <bdi>${shownName(plan.approved_by)}</bdi>` : ""}</span></p>
+        <span><${When} at=${plan.created_at} /> by <bdi>${shownName(plan.prepared_by)}</bdi>${plan.approved_by ? html`, approved <${When} at=${plan.approved_at} /> by <bdi>${shownName(plan.approved_by)}</bdi>` : ""}</span></p>
       <p class="checksum"><span class="quiet">Checksum</span> <code>${grouped(plan.checksum).slice(0, 4).join(" ")} …</code></p></div>
     <div class="head-side"><dl class="worth"><div><dt>Ready</dt><dd><span class="figure">${number(totals.ready)}</span><small>${totals.ready === 1 ? "change" : "changes"}</small></dd></div><div><dt>Held back</dt><dd><span class="figure">${number(totals.held)}</span></dd></div>
       ${Object.entries(totals.monthly_money).map(([currency, amount]) => html`<div key=${currency}><dt>Worth</dt><dd><${Money} amount=${amount} currency=${currency} sign /><small>a month</small></dd></div>`)}</dl>
-    ${list.length > 1 && html`<select aria-label="Other plans" value=${plan.id} onChange=${(event) => show({ id: event.target.value, change: undefined, show: undefined }, { replace: false })}>${list.map((one) => html`<option key=${one.id} value=${one.id}>${periodName(one.period)}, run ${one.run_id.split("-").pop()}: ${planState(one.state).words.toLowerCase()}</option>`)}</select>`}</div></header>`;
+    ${list.length > 1 && html`<select aria-label="Other plans" value=${plan.id} onChange=${(event) => show({ id: event.target.value, change: undefined, show: undefined }, { replace: false })}>${list.map((one) => html`<option key=${one.id} value=${one.id}>${periodShort(one.period)}, run ${one.run_id.split("-").pop()}, ${planState(one.id === plan.id ? plan.state : one.state).words.toLowerCase()}</option>`)}</select>`}</div></header>`;
 }
 
 const grouped = (checksum) => checksum.match(/.{1,8}/g) || [];
@@ -143,8 +145,8 @@ function columnsFor(plan, applying, onRelease, mayRelease) {
 }
 
 function GuardCell({ change, plan, applying, isActive, onRelease, mayRelease }) {
-  if (change.result) return html`<div class="stack"><${Status} of=${outcome(change.result.outcome)} /><span class="second" title=${change.result.reason}>${change.result.quantity_seen !== null ? html`<span class="figure">${number(change.result.quantity_seen)}</span> read back · ` : ""}${shownName(change.result.reason)}</span></div>`;
-  if (applying && !isHeld(change)) return html`<${Status} of=${{ icon: "spinner", tone: "act", words: "Writing" }} />`;
+  if (change.result) return html`<div class="stack"><${Status} of=${outcome(change.result.outcome)} /><span class="second" title=${change.result.reason}>${shownName(change.result.reason)}</span></div>`;
+  if (applying && !isHeld(change)) return html`<${Status} of=${{ icon: "clock", tone: "act", words: "To be written" }} />`;
   if (isHeld(change)) return html`<div class="line guard-line"><div class="stack"><span class="status tone-look"><${Icon} name="lock" /><span>${guard(change.guard.name)}</span></span><span class="second">${shownName(change.guard.holds[0].figures).replace("->", "→")}</span></div>
     ${plan.state === "proposed" && mayRelease && html`<button class="chip" tabindex=${isActive ? 0 : -1} onClick=${() => onRelease(change)}>Release</button>`}</div>`;
   if (change.guard) return html`<div class="stack"><${Status} of=${{ icon: "check", tone: "good", words: "Released" }} /><span class="second" title=${change.guard.released.reason}>“${shownName(change.guard.released.reason)}”</span></div>`;
