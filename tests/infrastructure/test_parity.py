@@ -89,6 +89,9 @@ ONLY_OVER_THE_API = {
     "GET /v1/integrations/{name}": "one item of a list the command shows whole",
     "GET /v1/account-mappings/{vendor_account_id}": "one item of a list the command shows whole",
     "POST /v1/account-mappings": "map import takes many decisions from a file",
+    "GET /v1/me": "a screen shows who is signed in",
+    "GET /v1/psa-accounts": "a screen offers the clients to pick from; the command takes an id",
+    "DELETE /v1/service-mappings/{service_id}": "a screen takes back what was decided a moment ago",
     "GET /v1/runs": "the command waits for its run; a screen lists them",
     "POST /v1/plans": "the command runs again, which proposes again",
 }

@@ -142,13 +142,18 @@ def test_day_and_hour_of_the_run_are_parameters() -> None:
     assert template()["Parameters"]["MonthlyRunDay"]["MaxValue"] == 28, "a month may have no 29th"
 
 
-def test_only_health_answers_without_a_token() -> None:
-    assert {(method, path) for method, path, is_public in routes() if is_public} == {("GET", "/v1/health")}
+SCREENS = {("GET", "/"), ("GET", "/{page}"), ("GET", "/assets/{release}/{file+}")}
+"""What the portal serves beside the API: one page, and the files it is made of. They are the same for everybody."""
+
+
+def test_only_health_and_the_screens_own_files_answer_without_a_token() -> None:
+    public = {(method, path) for method, path, is_public in routes() if is_public}
+    assert public == {("GET", "/v1/health"), *SCREENS}
     api = resources("AWS::Serverless::HttpApi")["Api"]["Properties"]
     assert api["Auth"]["DefaultAuthorizer"] in api["Auth"]["Authorizers"]
     assert api["AccessLogSettings"]["DestinationArn"]
     assert api["DefaultRouteSettings"]["ThrottlingRateLimit"]
-    assert all(path.startswith("/v1/") for _, path, _ in routes())
+    assert all(path.startswith("/v1/") for method, path, _ in routes() if (method, path) not in SCREENS)
 
 
 def test_the_gateway_knows_exactly_the_routes_of_the_api() -> None:
@@ -156,7 +161,7 @@ def test_the_gateway_knows_exactly_the_routes_of_the_api() -> None:
     served = {(method.upper(), path) for path, methods in described.items() for method in methods}
     # The description does not describe itself.
     served.add(("GET", "/v1/openapi.json"))
-    assert {(method, path) for method, path, _ in routes()} == served
+    assert {(method, path) for method, path, _ in routes()} == served | SCREENS
 
 
 def test_the_access_log_is_one_json_object_a_line() -> None:

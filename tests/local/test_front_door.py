@@ -155,7 +155,7 @@ def test_a_body_without_a_length_is_refused(url: str, line: str) -> None:
 
 
 def test_an_unknown_route_is_a_problem_document(url: str) -> None:
-    for method, path in (("GET", "/"), ("GET", "/v2/runs"), ("PATCH", "/v1/runs"), ("OPTIONS", "/v1/runs")):
+    for method, path in (("GET", "/nothing"), ("GET", "/v2/runs"), ("PATCH", "/v1/runs"), ("OPTIONS", "/v1/runs")):
         problem(requests.request(method, url + path, timeout=10), 404, "not_found")
 
 

@@ -66,7 +66,7 @@ async function carry(method, path, { query, body, text, type }) {
   const headers = { accept: "application/json" };
   const token = await bearer();
   if (token) headers.authorization = `Bearer ${token}`;
-  // The same key on a repeat: a write whose answer was lost is not carried out twice.
+  // Where a gateway or the browser itself sends a request again, it is not carried out twice.
   if (method !== "GET") headers["idempotency-key"] = crypto.randomUUID();
   if (body !== undefined) headers["content-type"] = "application/json";
   if (text !== undefined) headers["content-type"] = type;

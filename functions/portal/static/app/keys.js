@@ -32,6 +32,7 @@ function find(wanted) {
 }
 
 addEventListener("keydown", (event) => {
+  if (event.repeat && event.key === "Enter") return;
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
   if (document.querySelector("dialog[open]")) return;
   const pressed = event.key.length === 1 ? event.key.toLowerCase() : event.key;

@@ -24,6 +24,7 @@ from trueup.domain.mapping import MappingState
 from trueup.usecases.mapping import (
     MappingRow,
     clear_account,
+    clear_service,
     exclude_account,
     exclude_service,
     import_mappings,
@@ -103,20 +104,20 @@ def put_account(
 
 
 @router.delete("/v1/account-mappings/<vendor_account_id>", tags=["mappings"], summary="Take a decision back")
-def delete_account(vendor_account_id: Annotated[str, Path(max_length=256)]) -> Response[str]:
+def delete_account(
+    vendor_account_id: Annotated[str, Path(max_length=256)],
+    version: Annotated[int | None, Query(description="The entry's version that this is based on")] = None,
+) -> Response[str]:
     caller = allowed(router, Role.PREPARER)
-    return written(
-        router,
-        caller,
-        lambda: account_view(
-            clear_account(
-                vendor_account_id,
-                actor=caller.name,
-                accounts=bootstrap.state().accounts,
-                clock=bootstrap.clock(),
-            )
-        ),
-    )
+
+    def write() -> dict[str, Any]:
+        _require_version(vendor_account_id, version)
+        entry = clear_account(
+            vendor_account_id, actor=caller.name, accounts=bootstrap.state().accounts, clock=bootstrap.clock()
+        )
+        return account_view(entry)
+
+    return written(router, caller, write)
 
 
 @router.get("/v1/psa-accounts", tags=["mappings"], summary="Clients of the PSA as last read, by name")
@@ -162,6 +163,17 @@ def put_service(
                 service_id, reason=body.exclude_reason or "", actor=caller.name, services=services, clock=clock
             )
         return service_view(entry)
+
+    return written(router, caller, write)
+
+
+@router.delete("/v1/service-mappings/<service_id>", tags=["mappings"], summary="Take a service's decision back")
+def delete_service(service_id: Annotated[str, Path(max_length=256)]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+
+    def write() -> dict[str, Any]:
+        services = bootstrap.state().services
+        return service_view(clear_service(service_id, actor=caller.name, services=services, clock=bootstrap.clock()))
 
     return written(router, caller, write)
 

@@ -1,7 +1,7 @@
 """The screens over HTTP: one page for every address of the portal, and the files it is made of.
 
 Method: all files are read once and served under an address that holds a hash of them all, so a browser keeps them for
-ever and never mixes two releases. Must not: serve a file outside its folder, or let a page run anything but those files.
+ever and never mixes two releases. Must not: serve a file outside its folder, or let a page run anything else.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def browser_settings(chosen: Settings, release: str) -> dict[str, Any]:
 
 
 def page_headers(chosen: Settings) -> dict[str, str]:
-    """The headers of the page: it may run its own files, talk to this origin and to where people sign in, and no more."""
+    """The headers of the page: it may run its own files and talk to this origin and to where people sign in."""
     outside = "".join(f" {origin}" for origin in chosen.sign_in_origins)
     policy = {
         "default-src": "'self'",

@@ -107,6 +107,22 @@ def exclude_service(service_id: str, *, reason: str, actor: str, services: Servi
     return _save_service(services, excluded, entry)
 
 
+def clear_service(service_id: str, *, actor: str, services: Services, clock: Clock) -> ServiceEntry:
+    """Take a decision on a service back. It is unmapped until a person decides again. Raises NotFound."""
+    entry = services.get(ServiceId(service_id))
+    decision = Decision(actor, clock.now(), MatchRule.PERSON, "taken back", entry.product_id or "")
+    cleared = replace(
+        entry,
+        state=MappingState.UNMAPPED,
+        product_id=None,
+        product_code="",
+        product_name="",
+        catalog_price=None,
+        decision=decision,
+    )
+    return _save_service(services, cleared, entry)
+
+
 @dataclass(frozen=True, slots=True)
 class MappingRow:
     """One row of an imported mapping file: exclude when ``psa_id`` is empty. ``line`` is its line in the file."""

@@ -1,7 +1,7 @@
 // Which vendor service is which product of the PSA. Products are found by Product ID or by name.
 
 import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
-import { get, put } from "../api.js";
+import { get, put, remove } from "../api.js";
 import { useLoad } from "../load.js";
 import { useLive } from "../live.js";
 import { useKeys } from "../keys.js";
@@ -44,6 +44,7 @@ export function Services() {
   useKeys("Service mapping", [
     { key: "Enter", label: "Choose the product by Product ID or name" },
     { key: "e", label: "Not billed: exclude, with a reason", run: () => entry && setAsking({ kind: "exclude", entry }) },
+    { key: "Backspace", label: "Take the decision back", run: () => entry && entry.mapping !== "unmapped" && decide.clear(entry) },
     { key: "z", label: "Undo the last decision", run: decide.undo },
   ]);
   const columns = [
@@ -89,10 +90,11 @@ function useServiceDecisions(services) {
   const done = useRef([]);
   const place = (entry) => services.setValue((all) => (all || []).map((one) => (one.service_id === entry.service_id ? entry : one)));
   const send = async (before, optimistic, body, remember = true) => {
+    const path = `/v1/service-mappings/${encodeURIComponent(before.service_id)}`;
     setProblem(null);
     place({ ...before, ...optimistic, isSaving: true });
     try {
-      place(await put(`/v1/service-mappings/${encodeURIComponent(before.service_id)}`, body));
+      place(body === null ? await remove(path) : await put(path, body));
       if (remember) done.current.push(before);
     } catch (trouble) {
       place(before);
@@ -101,13 +103,14 @@ function useServiceDecisions(services) {
   };
   const map = (entry, product, remember) => send(entry, { mapping: "mapped", product_name: product.product_name, product_code: product.product_code }, { product_id: product.product_id }, remember);
   const exclude = (entry, reason, remember) => send(entry, { mapping: "excluded" }, { exclude_reason: reason }, remember);
+  const clear = (entry, remember) => send(entry, { mapping: "unmapped" }, null, remember);
   const undo = async () => {
-    const before = done.current[done.current.length - 1];
+    const before = done.current.pop();
     if (!before) return toast("There is nothing to undo", { tone: "act" });
-    if (before.mapping === "unmapped") return toast("A first decision on a service can be changed, not emptied: choose another product, or exclude it.", { tone: "act" });
-    done.current.pop();
-    await (before.mapping === "mapped" ? map(before, before, false) : exclude(before, before.decision.reason, false));
+    if (before.mapping === "mapped") await map(before, before, false);
+    else if (before.mapping === "excluded") await exclude(before, before.decision.reason, false);
+    else await clear(before, false);
     return toast(`Undone: ${shownName(before.service_name)}`);
   };
-  return { map, exclude, undo, problem, clearProblem: () => setProblem(null) };
+  return { map, exclude, clear, undo, problem, clearProblem: () => setProblem(null) };
 }
