@@ -51,8 +51,10 @@ export function Shell() {
     <div class="frame">
       <${Rail} page=${page} me=${now.me} needsFinish=${needsFinish} onHelp=${() => setHelpOpen(true)} />
       <div class="stage">
-        ${isOnOneMachine && html`<p class="machine" role="note"><${Icon} name="screen" /> No sign-in on this machine: whoever uses it is the administrator.</p>`}
-        <${Bar} run=${now.run} integrations=${now.integrations} />
+        <header>
+          ${isOnOneMachine && html`<p class="machine" role="note"><${Icon} name="screen" /> No sign-in on this machine: whoever uses it is the administrator.</p>`}
+          <${Bar} run=${now.run} integrations=${now.integrations} />
+        </header>
         <main id="main" tabindex="-1" ref=${main}>
           <${ProblemNote} problem=${now.problem} onRetry=${begin} />
           ${chosen ? html`<${chosen.screen} key=${chosen.page} />` : page === "" ? null : html`<${NotHere} />`}
@@ -124,10 +126,10 @@ function Bar({ run, integrations }) {
       toast(`${problem.detail}. ${problem.remedy}`, { tone: "bad" });
     }
   };
-  return html`<header class="bar" aria-label="Synchronization">
+  return html`<div class="bar">
     <div class="bar-news">${run === null ? html`<span class="quiet">Nothing has been read yet</span>` : isRunning(run) ? html`<${Progress} run=${run} integrations=${integrations} now=${now} />` : html`<${LastRun} run=${run} integrations=${integrations} now=${now} />`}</div>
     ${isSetUp(integrations) && html`<button onClick=${begin} disabled=${!canRun} class="sync-button"><${Icon} name=${isRunning(run) ? "spinner" : "refresh"} />${isRunning(run) ? "Syncing" : "Sync now"}</button>`}
-  </header>`;
+  </div>`;
 }
 
 function LastRun({ run, integrations, now }) {
