@@ -45,6 +45,7 @@ export function Shell() {
   useKeys("Everywhere", [
     { key: "?", label: "Show this list", run: () => setHelpOpen(true) },
     { key: "/", label: "Search", run: focusSearch },
+    { key: "ArrowDown", label: "Into the table; then up and down its rows", run: () => document.querySelector("#main .table")?.focus() },
     ...SCREENS.map((one) => ({ key: `g ${one.key}`, label: `Go to ${one.words}`, run: () => go(one.page) })),
   ]);
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.focus(); }}>Skip to content</a>
@@ -100,7 +101,7 @@ function Rail({ page, me, needsFinish, onHelp }) {
   const groups = [...new Set(SCREENS.map((one) => one.group))];
   const icon = { system: "screen", light: "sun", dark: "moon" }[chosen];
   return html`<nav class="rail" aria-label="Main">
-    <a class="brand" href="/" onClick=${follow}><svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M8 10.5h16M8 16h16M8 21.5h16" /><circle cx="20.5" cy="16" r="3.4" /></svg><span>Trueup</span></a>
+    <a class="brand" href="/" aria-label="Trueup, start" onClick=${follow}><svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M8 10.5h16M8 16h16M8 21.5h16" /><circle cx="20.5" cy="16" r="3.4" /></svg><span>Trueup</span></a>
     <div class="rail-groups">${groups.map((group) => html`<div class="rail-group" key=${group}>
       <h2>${group}</h2>
       <ul>${SCREENS.filter((one) => one.group === group && (!one.hidden || needsFinish || page === one.page)).map((one) => html`<li key=${one.page}>

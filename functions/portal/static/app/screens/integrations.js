@@ -104,9 +104,9 @@ function ConnectForm({ integration, onClose }) {
   };
   return html`<${Dialog} title=${`Connect ${integration.label}`} onClose=${onClose}>
     <form onSubmit=${submit} autocomplete="off">
-      <ol class="vendor-steps">${integration.fields.map((field) => html`<li key=${field.name}>
+      <ol class="vendor-steps">${integration.fields.map((field, place) => html`<li key=${field.name}>
         <label class="field"><span>${field.label}</span><small id=${`where-${field.name}`}>${field.where}</small>
-          <input type=${field.secret ? "password" : "text"} name=${field.name} required autocomplete=${field.secret ? "new-password" : "off"} spellcheck="false"
+          <input type=${field.secret ? "password" : "text"} name=${field.name} required autofocus=${place === 0} autocomplete=${field.secret ? "new-password" : "off"} spellcheck="false"
             aria-describedby=${`where-${field.name}`} value=${fields[field.name]} onInput=${(event) => setFields({ ...fields, [field.name]: event.target.value })} /></label></li>`)}
         <li><label class="field"><span>API address</span><small id="where-address">${integration.default_address ? "Change it only when yours is another one." : "The address of your own server."}</small>
           <input type="url" name="address" required spellcheck="false" aria-describedby="where-address" value=${address} onInput=${(event) => setAddress(event.target.value)} /></label></li></ol>
