@@ -9,7 +9,10 @@ function read() {
   return { page, query: Object.fromEntries(new URLSearchParams(location.search)) };
 }
 
-addEventListener("popstate", () => route.set(read()));
+// The address was changed by other means than these functions: by Back, or by coming back from signing in.
+export const readAgain = () => route.set(read());
+
+addEventListener("popstate", readAgain);
 
 export const useRoute = () => useStore(route);
 
