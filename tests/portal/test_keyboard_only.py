@@ -86,7 +86,7 @@ def _map_accounts(visitor: Visitor, town: Town) -> None:
     visitor.keys("m")
     expect(page.get_by_role("dialog")).to_contain_text("Larkfield")
     page.keyboard.type("larkfield")
-    expect(page.get_by_role("option")).to_have_count(1)
+    expect(page.get_by_role("dialog").get_by_role("option")).to_have_count(1)
     visitor.keys("Enter")
     expect(visitor.row("accounts", "Larkfield")).to_contain_text("Mapped")
     visitor.keys("e")
@@ -119,7 +119,7 @@ def _map_services(visitor: Visitor) -> None:
         visitor.keys("ArrowDown", "Enter")
         expect(page.get_by_role("dialog")).to_be_visible()
         page.keyboard.type(product)
-        expect(page.get_by_role("option").first).to_contain_text(product)
+        expect(page.get_by_role("dialog").get_by_role("option").first).to_contain_text(product)
         visitor.keys("Enter")
         expect(page.locator(".table-services .rows .row").first).to_contain_text("Mapped")
 

@@ -15,6 +15,7 @@ export class Problem extends Error {
   }
 }
 
+const FIRST_PAGE = 100;
 const UNREACHABLE = {
   status: 0,
   code: "unreachable",
@@ -37,12 +38,14 @@ async function send(method, path, { query, body, text, type } = {}) {
 }
 
 // A whole list, page by page. `onPage` gets what has come so far after each page, so that a screen can begin to draw.
+// The first page is short, so that there is something to see at once.
 export async function getAll(path, query, { onPage, isCurrent = () => true } = {}) {
   const items = [];
   let first = null;
   let cursor = null;
   do {
-    const page = await get(path, { ...query, ...(cursor ? { cursor } : {}) });
+    const limit = cursor ? query.limit : Math.min(FIRST_PAGE, query.limit);
+    const page = await get(path, { ...query, limit, cursor });
     if (!isCurrent()) return null;
     first = first || page;
     items.push(...page.items);

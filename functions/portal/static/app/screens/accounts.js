@@ -130,9 +130,12 @@ function rowLabel(entry) {
   return `${shownName(entry.vendor_account_name)}, ${what}${isOpen(entry) && top ? `. Suggestion: ${shownName(top.psa_account_name)}, ${top.reasons.join(", ")}` : ""}`;
 }
 
+const searched = new WeakMap();
+
 function matches(entry, text) {
   if (!text) return true;
-  return `${entry.vendor_account_name} ${entry.vendor_account_id} ${entry.psa_account_name || ""} ${entry.psa_account_id || ""}`.toLowerCase().includes(text);
+  if (!searched.has(entry)) searched.set(entry, `${entry.vendor_account_name} ${entry.vendor_account_id} ${entry.psa_account_name || ""} ${entry.psa_account_id || ""}`.toLowerCase());
+  return searched.get(entry).includes(text);
 }
 
 function totalsOf(value) {
@@ -232,8 +235,10 @@ function columnsFor({ accept, decide, setAsking, setSearch, skipped }) {
 
 export function SearchField({ value, placeholder = "Search" }) {
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  return html`<div class="search-field"><${Icon} name="search" /><input type="search" placeholder=${placeholder} aria-label=${placeholder} value=${text}
+  const input = useRef(null);
+  // While somebody types the field leads and the address follows; a late address must not take letters away.
+  useEffect(() => { if (document.activeElement !== input.current) setText(value); }, [value]);
+  return html`<div class="search-field"><${Icon} name="search" /><input type="search" ref=${input} placeholder=${placeholder} aria-label=${placeholder} value=${text}
     onInput=${(event) => { setText(event.target.value); show({ q: event.target.value }); }}
     onKeyDown=${(event) => { if (event.key === "Escape" && !text) event.target.blur(); if (event.key === "ArrowDown" || event.key === "Enter") { event.preventDefault(); document.querySelector(".table")?.focus(); } }} /><kbd aria-hidden="true">/</kbd></div>`;
 }

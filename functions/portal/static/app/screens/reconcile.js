@@ -18,7 +18,8 @@ import { RowDrawer } from "./row_drawer.js";
 import { SavedViews } from "./saved_views.js";
 import { grouped, matchesText, ordered, rowWords } from "./reconcile_rows.js";
 
-const PAGE = 500;
+const FIRST_PAGE = 100;
+const PAGE = 1000;
 const GROUPS = { "": "No grouping", client: "By client", service: "By service", verdict: "By verdict" };
 const isException = (row) => row.verdict !== "in_line";
 
@@ -29,7 +30,7 @@ async function readRows(query, { onPart, isCurrent }) {
   let head = null;
   let cursor = null;
   do {
-    const page = await get("/v1/reconciliation", { period: query.period, limit: PAGE, cursor, verdict: query.verdict === "in_line" ? "in_line" : undefined });
+    const page = await get("/v1/reconciliation", { period: query.period, limit: rows.length ? PAGE : FIRST_PAGE, cursor, verdict: query.verdict === "in_line" ? "in_line" : undefined });
     if (!isCurrent()) return null;
     head = head || page;
     rows.push(...page.items);
