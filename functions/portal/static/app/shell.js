@@ -170,7 +170,7 @@ function KeyHelp({ onClose }) {
   </${Dialog}>`;
 }
 
-const KEY_NAMES = { ArrowDown: "↓", ArrowUp: "↑", "?": "?", "/": "/", Enter: "Enter", Escape: "Esc" };
+const KEY_NAMES = { ArrowDown: "↓", ArrowUp: "↑", "?": "?", "/": "/", Enter: "Enter", Escape: "Esc", Backspace: "⌫" };
 
 function NotHere() {
   return html`<section class="screen"><h1>There is no such page</h1><p><a href="/" onClick=${follow}>Go to the start</a></p></section>`;

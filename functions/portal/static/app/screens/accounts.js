@@ -84,9 +84,9 @@ export function Accounts() {
   const skip = () => { if (entry) { setSkipped(new Set(skipped).add(entry.vendor_account_id)); next(); } };
   useKeys("Account mapping", [
     { key: "Enter", label: "Accept the first suggestion, or choose a client" },
-    { key: "1", label: "Accept the first, second or third suggestion", run: () => entry?.suggestions[0] && accept(entry, entry.suggestions[0]) },
-    { key: "2", label: "… the second", run: () => entry?.suggestions[1] && accept(entry, entry.suggestions[1]) },
-    { key: "3", label: "… the third", run: () => entry?.suggestions[2] && accept(entry, entry.suggestions[2]) },
+    { key: "1", label: "Accept the first suggestion", run: () => entry?.suggestions[0] && accept(entry, entry.suggestions[0]) },
+    { key: "2", label: "Accept the second", run: () => entry?.suggestions[1] && accept(entry, entry.suggestions[1]) },
+    { key: "3", label: "Accept the third", run: () => entry?.suggestions[2] && accept(entry, entry.suggestions[2]) },
     { key: "m", label: "Choose any client", run: () => entry && setAsking({ kind: "pick", entry }) },
     { key: "x", label: "Skip: decide later", run: skip },
     { key: "e", label: "Exclude, with a reason", run: () => entry && setAsking({ kind: "exclude", entry }) },
@@ -111,7 +111,7 @@ export function Accounts() {
       ${accounts.value === null && accounts.isLoading ? html`<${Loading} words="Reading the accounts" />`
         : rows.length === 0 ? html`<${NoRows} total=${totals[""]} tab=${tab} text=${text} />`
         : html`<${VirtualTable} name="accounts" label="Vendor accounts" items=${rows} columns=${columns} keyOf=${(item) => item.vendor_account_id}
-            rowHeight=${56} narrowHeight=${116} active=${active} onActive=${setActive} onOpen=${(item) => accept(item, isOpen(item) ? item.suggestions[0] : null)}
+            rowHeight=${56} narrowHeight=${128} active=${active} onActive=${setActive} onOpen=${(item) => accept(item, isOpen(item) ? item.suggestions[0] : null)}
             rowProps=${rowProps} rowLabel=${rowLabel} rowClass=${(item) => `is-${item.mapping}${skipped.has(item.vendor_account_id) ? " is-skipped" : ""}`} />`}
     </div>
     ${asking?.kind === "exclude" && html`<${ReasonDialog} title=${`Exclude ${shownName(asking.entry.vendor_account_name)}`} confirm="Exclude" suggestions=${REASONS}

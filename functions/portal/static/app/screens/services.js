@@ -64,7 +64,7 @@ export function Services() {
     <${ProblemNote} problem=${services.problem || decide.problem} onRetry=${services.problem ? services.reload : undefined} onDismiss=${decide.problem ? decide.clearProblem : undefined} />
     ${services.value === null && services.isLoading ? html`<${Loading} words="Reading the services" />`
       : rows.length === 0 ? html`<${Empty} icon="box" title=${all.length ? "None of these" : "No services yet"}><p>${all.length ? "No service is in this state or has that text." : "They come with the first sync, once both sides are connected."}</p></${Empty}>`
-      : html`<${VirtualTable} name="services" label="Vendor services" items=${rows} columns=${columns} keyOf=${(item) => item.service_id} rowHeight=${56} narrowHeight=${116}
+      : html`<${VirtualTable} name="services" label="Vendor services" items=${rows} columns=${columns} keyOf=${(item) => item.service_id} rowHeight=${56} narrowHeight=${124}
           active=${active} onActive=${setActive} onOpen=${(item) => setAsking({ kind: "pick", entry: item })} rowClass=${(item) => `is-${item.mapping}`} />`}
     ${asking?.kind === "pick" && html`<${ProductPicker} entry=${asking.entry} onClose=${() => setAsking(null)} onPick=${(product) => { setAsking(null); decide.map(asking.entry, product); focusTable("services"); }} />`}
     ${asking?.kind === "exclude" && html`<${ReasonDialog} title=${`${shownName(asking.entry.service_name)} is not billed`} confirm="Exclude" suggestions=${REASONS} onClose=${() => setAsking(null)}
