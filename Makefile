@@ -4,6 +4,8 @@
 PYTHON ?= python3.13
 SHELL := /bin/bash
 VENV := .venv/bin
+# Which PSA the demo plays with: connectwise, autotask, halopsa or syncro.
+PSA ?= connectwise
 # SAM looks for a Python 3.13 with pip on the path; its own environment has one.
 SAM := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 .DEFAULT_GOAL := help
@@ -25,8 +27,8 @@ python:
 setup: python  ## Build .venv from the hashed lock files; leaves .venv/bin/trueup
 	@$(PYTHON) local/setup_environment.py
 
-demo: setup  ## A whole month on this machine: sync, match, reconcile, plan, approve, apply, read back
-	@$(VENV)/trueup demo
+demo: setup  ## A whole month on this machine, with PSA=connectwise|autotask|halopsa|syncro (default: connectwise)
+	@$(VENV)/trueup demo --psa $(PSA)
 
 serve: setup  ## The local system with its HTTP API, until Ctrl-C
 	@$(VENV)/trueup serve

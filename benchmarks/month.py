@@ -98,7 +98,7 @@ def _simulators(clients: int, folder: Path, *, paced: bool) -> Iterator[dict[str
     command += ["--ready-file", str(ready)]
     if paced:
         command += ["--latency-seconds", str(LATENCY_SECONDS)]
-        command += ["--connectwise-limit-per-minute", str(CONNECTWISE_LIMIT_PER_MINUTE)]
+        command += ["--psa-limit-per-minute", str(CONNECTWISE_LIMIT_PER_MINUTE)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + READY_SECONDS
@@ -134,13 +134,13 @@ def _measured_month(urls: dict[str, str], *, paced: bool) -> dict[str, object]:
     from local.simulators.demo_world import SERVICE_TO_PRODUCT
     from trueup import bootstrap
     from trueup.adapters.connectwise import billing
-    from trueup.domain.integrations import IntegrationName
+    from trueup.domain.integrations import IntegrationName, Side
     from trueup.settings import settings
     from trueup.usecases.credential_validation import connect
     from trueup.usecases.mapping import map_service
     from trueup.usecases.month import Systems, read_and_match, reconcile_run
     from trueup.usecases.monthly_run import begin_run
-    from trueup.usecases.opening import open_psa
+    from trueup.usecases.opening import connected, open_psa
 
     if not paced:
         vars(billing)["REQUESTS_PER_SECOND"] = 100_000
@@ -184,7 +184,15 @@ def _measured_month(urls: dict[str, str], *, paced: bool) -> dict[str, object]:
     psa = open_psa(integrations=state.integrations, vault=vault, connections=connections)
     for service, product in SERVICE_TO_PRODUCT.items():
         if any(entry.service_id == service for entry in state.services.all()):
-            map_service(service, product, actor="benchmark", services=state.services, psa=psa, clock=clock)
+            map_service(
+                service,
+                product,
+                actor="benchmark",
+                services=state.services,
+                psa=psa,
+                psa_integration=connected(Side.PSA, state.integrations),
+                clock=clock,
+            )
     mapped = time.monotonic()
     outcome = reconcile_run(run, systems, actor="benchmark", policy=bootstrap.reconciliation_policy())
     return {

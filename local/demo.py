@@ -19,25 +19,17 @@ from typing import Any
 
 from local.cli import EXIT_DONE, EXIT_FAILED
 from local.cli.home import HOME_VARIABLE, ROOT, Home
-from local.cli.output import Cell, Column, Output, shown
+from local.cli.output import Output, shown
 from local.cli.parser import parse
 from local.cli.tables import plural, undecided_accounts
 from local.cli.workplace import Workplace
-from local.demo_scene import KEY_VARIABLE, SECRET_VARIABLE, claim, demo_home, scene
-from local.simulator_process import RunningSimulators
-from local.simulators.credentials import (
-    CONNECTWISE_CLIENT_ID,
-    CONNECTWISE_COMPANY_ID,
-    CONNECTWISE_PUBLIC_KEY,
-    MIMECAST_CLIENT_ID,
-    connectwise_headers,
-)
-from trueup.api.views import plan_view
-from trueup.domain.billing import WriteOutcome
-from trueup.domain.errors import VendorUnavailable
+from local.demo_proof import prove, written
+from local.demo_scene import claim, demo_home, scene
+from local.simulator_process import RunningSimulators, connect_mimecast_command, connect_psa_command
+from trueup.api.plan_views import plan_view
 from trueup.domain.mapping import MappingState
 from trueup.domain.matching import MatchRule
-from trueup.domain.plan import Change, Plan, PlanState
+from trueup.domain.plan import Plan, PlanState
 
 PRODUCTS = {
     "9702": "MIME-EMAIL-S1",
@@ -66,20 +58,21 @@ class Played:
     lines_wrong: int
 
 
-def play(folder: Path | None, *, fresh: bool, output: Output) -> int:
-    """The whole month. 0 when it ends with nothing left to do and every line reads back as it was written."""
+def play(folder: Path | None, *, psa: str, fresh: bool, output: Output) -> int:
+    """The whole month with that PSA. 0 when nothing is left to do and every line reads back as it was written."""
     started_at = time.monotonic()
-    home = demo_home(folder)
+    home = demo_home(folder, psa)
     with home.writing("trueup demo"):
-        claim(home, fresh=fresh)
+        claim(home, psa, fresh=fresh)
         stage = output if not output.as_json else Output(as_json=False, out=io.StringIO(), err=io.StringIO())
-        with scene(home, stage) as (simulators, workplace):
+        with scene(home, psa, stage) as (simulators, workplace):
             played = _Month(workplace, simulators).tell()
         seconds = time.monotonic() - started_at
-        _ending(stage, home, played, seconds)
+        _ending(stage, home, psa, played, seconds)
     output.document(
         {
             "home": str(home.path),
+            "psa": psa,
             "plan": plan_view(played.applied) if played.applied is not None else None,
             "lines_checked": played.lines_checked,
             "lines_wrong": played.lines_wrong,
@@ -97,6 +90,7 @@ class _Month:
         self._workplace = workplace
         self._simulators = simulators
         self._stage = workplace.output
+        self._psa = simulators.psa.label
         self._chapter = 0
 
     def tell(self) -> Played:
@@ -122,28 +116,28 @@ class _Month:
         self._stage.line("One month at a managed service provider with 48 clients", "bold")
         self._say(
             "Mimecast sells e-mail security to the provider by the seat; the provider bills its clients for it through "
-            "ConnectWise. The two numbers drift apart, and somebody pays for that. Trueup finds the differences, says "
+            f"{self._psa}. The two numbers drift apart, and somebody pays for that. Trueup finds the differences, says "
             "what each is worth, and corrects what a person approves."
         )
         self._say(
-            f"Both vendors are simulated on this machine: Mimecast at {self._simulators.mimecast}, ConnectWise at "
-            f"{self._simulators.connectwise}. They speak the real protocols, remember what is written, and know "
+            f"Both vendors are simulated on this machine: Mimecast at {self._simulators.mimecast}, {self._psa} at "
+            f"{self._simulators.psa_url}. They speak the real protocols, remember what is written, and know "
             "nothing of Trueup. Every line that begins with $ is a command you could type yourself."
         )
 
     def _connect(self) -> None:
         self._title("Connect", "A credential is tried before it is stored.")
-        self._do("connect", "mimecast", "--url", self._simulators.mimecast, "--client-id", MIMECAST_CLIENT_ID,
-                 "--client-secret-env", SECRET_VARIABLE)  # fmt: skip
-        self._do("connect", "connectwise", "--url", self._simulators.connectwise, "--company", CONNECTWISE_COMPANY_ID,
-                 "--public-key", CONNECTWISE_PUBLIC_KEY, "--private-key-env", KEY_VARIABLE,
-                 "--client-id", CONNECTWISE_CLIENT_ID)  # fmt: skip
+        for command in (
+            connect_mimecast_command(self._simulators.mimecast),
+            connect_psa_command(self._simulators.psa, self._simulators.psa_url),
+        ):
+            self._do(*command.words)
 
     def _read_and_match(self) -> None:
         self._title(
             "Read both sides and match by name",
-            "Trueup reads everything or uses nothing. It keeps to 8 calls a second, far below what ConnectWise allows, "
-            "so this takes some seconds.",
+            f"Trueup reads everything or uses nothing. It keeps well below the pace that {self._psa} allows, so this "
+            "takes some seconds.",
         )
         self._do("sync")
         entries = list(self._workplace.state.accounts.all())
@@ -173,7 +167,7 @@ class _Month:
                 self._do("map", "exclude", entry.vendor_id, "--reason", "a trial that ended; never billed")
 
     def _map_services(self) -> None:
-        self._title("Say which service is which product", "Products are found by their Product ID in ConnectWise.")
+        self._title("Say which service is which product", f"Products are found by their Product ID in {self._psa}.")
         services = {str(entry.service_id): entry for entry in self._workplace.state.services.all()}
         wanted = [
             (service_id, product)
@@ -223,40 +217,11 @@ class _Month:
         return self._plan(plan.id)
 
     def _prove(self, plan: Plan | None) -> tuple[int, int]:
-        """How many lines were asked for at ConnectWise itself, and how many are not what was written."""
+        """How many lines were asked for at the PSA itself, and how many are not what was written."""
         if plan is None:
             return 0, 0
-        self._title("Prove it", "Not Trueup's word for it: each line, asked of ConnectWise directly.")
-        written = [change for change in plan.changes if _is_written(plan, change)]
-        rows: list[list[str | Cell]] = []
-        wrong = 0
-        for change in written:
-            quantity = self._quantity_at_connectwise(change)
-            right = quantity == float(change.target)
-            wrong += not right
-            rows.append([
-                str(change.line_id), shown(change.psa_account_name, 34), shown(change.product_code, 16),
-                f"{change.expected.normalize():f}", str(change.target), f"{quantity:g}",
-                Cell("✓ as approved", "green") if right else Cell("✗ different", "red"),
-            ])  # fmt: skip
-        columns = [Column("Line"), Column("Client", "name"), Column("Product", "name"), Column("Was", "number"),
-                   Column("Approved", "number"), Column("ConnectWise says", "number"), Column("")]  # fmt: skip
-        self._stage.table(columns, rows)
-        return len(written), wrong
-
-    def _quantity_at_connectwise(self, change: Change) -> float:
-        import requests
-
-        url = (
-            f"{self._simulators.connectwise}/v4_6_release/apis/3.0/finance/agreements/{change.agreement_id}"
-            f"/additions/{change.line_id}"
-        )
-        reply = requests.get(url, headers=connectwise_headers(), timeout=10, allow_redirects=False)
-        if reply.status_code != 200:
-            raise VendorUnavailable(
-                f"the simulator answered {reply.status_code}", integration="connectwise", status=reply.status_code
-            )
-        return float(reply.json()["quantity"])
+        self._title("Prove it", f"Not Trueup's word for it: each line, asked of {self._psa} directly.")
+        return prove(plan, self._simulators.psa, self._simulators.psa_url, self._stage)
 
     def _compare_again(self) -> int:
         self._title("Compare again", "The same run once more. What was corrected must be in line now.")
@@ -284,7 +249,7 @@ class _Month:
 
     def _last_applied(self) -> Plan | None:
         plans = self._workplace.state.plan_index.latest(50)
-        return next((plan for plan in plans if any(_is_written(plan, change) for change in plan.changes)), None)
+        return next((plan for plan in plans if written(plan)), None)
 
     def _plan(self, plan_id: str) -> Plan:
         return self._workplace.state.plans.get(plan_id)
@@ -336,12 +301,7 @@ def _command_lines(words: tuple[str, ...]) -> Iterator[str]:
     yield line
 
 
-def _is_written(plan: Plan, change: Change) -> bool:
-    result = plan.result(change.id)
-    return result is not None and result.outcome in {WriteOutcome.APPLIED, WriteOutcome.ALREADY}
-
-
-def _ending(stage: Output, home: Home, played: Played, seconds: float) -> None:
+def _ending(stage: Output, home: Home, psa: str, played: Played, seconds: float) -> None:
     stage.line()
     if played.lines_wrong:
         stage.line(f"{plural(played.lines_wrong, 'line differs', 'lines differ')} from what was approved.", "red")
@@ -353,9 +313,9 @@ def _ending(stage: Output, home: Home, played: Played, seconds: float) -> None:
         (".venv/bin/trueup history", "who did what, and why"),
         (".venv/bin/trueup verify", "prove that nothing in it was changed"),
         (".venv/bin/trueup plan show", "the newest plan"),
-        ("make demo", "the same again: it finds nothing to do"),
-        (".venv/bin/trueup demo --fresh", "begin anew"),
+        (f"make demo PSA={psa}", "the same again: it finds nothing to do"),
+        (f".venv/bin/trueup demo --psa {psa} --fresh", "begin anew"),
     ):
-        stage.line(f"  {command:<34} {purpose}")
-    stage.line(f"  {'unset ' + HOME_VARIABLE:<34} back to your own state; then:")
-    stage.line(f"  {'.venv/bin/trueup connect mimecast':<34} your own accounts")
+        stage.line(f"  {command:<46} {purpose}")
+    stage.line(f"  {'unset ' + HOME_VARIABLE:<46} back to your own state; then:")
+    stage.line(f"  {'.venv/bin/trueup connect mimecast':<46} your own accounts")

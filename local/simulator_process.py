@@ -10,40 +10,31 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.cli.home import ROOT, Home
-from local.simulators.credentials import (
-    CONNECTWISE_CLIENT_ID,
-    CONNECTWISE_COMPANY_ID,
-    CONNECTWISE_PRIVATE_KEY,
-    CONNECTWISE_PUBLIC_KEY,
-    MIMECAST_CLIENT_ID,
-    MIMECAST_CLIENT_SECRET,
-)
+from local.cli.parser_connecting import option_of
+from local.simulators.credentials import MIMECAST_CLIENT_ID, MIMECAST_CLIENT_SECRET
+from local.simulators.psas import DEFAULT_PSA, SIMULATED_PSAS, SimulatedPsa
 from trueup.domain.errors import ConfigurationInvalid
+from trueup.domain.integrations import CREDENTIAL_FIELDS, IntegrationName
 
 WORLD_FILE = "world.json"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 
-CONNECT_EXAMPLE = f"""\
-export TRUEUP_ALLOW_LOOPBACK=1 SIM_SECRET={MIMECAST_CLIENT_SECRET} SIM_KEY={CONNECTWISE_PRIVATE_KEY}
-trueup connect mimecast --url {{mimecast}} --client-id {MIMECAST_CLIENT_ID} --client-secret-env SIM_SECRET
-trueup connect connectwise --url {{connectwise}} --company {CONNECTWISE_COMPANY_ID} \\
-  --public-key {CONNECTWISE_PUBLIC_KEY} --private-key-env SIM_KEY --client-id {CONNECTWISE_CLIENT_ID}"""
-
 
 @dataclass(frozen=True, slots=True)
 class RunningSimulators:
-    """Where both vendors listen, and the child that plays them."""
+    """Where Mimecast and the PSA listen, and the child that plays them."""
 
     mimecast: str
-    connectwise: str
+    psa: SimulatedPsa
+    psa_url: str
     process: subprocess.Popen[bytes]
 
     @property
@@ -56,17 +47,50 @@ class RunningSimulators:
             raise ConfigurationInvalid("the simulators have stopped", remedy="Look at their log and start them again.")
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectCommand:
+    """What connects one simulated vendor: the words after ``trueup``, and the variables that hold the secrets."""
+
+    words: tuple[str, ...]
+    variables: tuple[tuple[str, str], ...]
+
+
+def connect_mimecast_command(url: str) -> ConnectCommand:
+    """The command that connects the simulated Mimecast."""
+    return _command(
+        IntegrationName.MIMECAST, url, {"client_id": MIMECAST_CLIENT_ID, "client_secret": MIMECAST_CLIENT_SECRET}
+    )
+
+
+def connect_psa_command(psa: SimulatedPsa, url: str) -> ConnectCommand:
+    """The command that connects the simulated PSA."""
+    return _command(IntegrationName(psa.name), url, psa.fields)
+
+
+def _command(name: IntegrationName, url: str, credential: Mapping[str, str]) -> ConnectCommand:
+    """Open fields are typed; each secret goes through a variable of its own."""
+    words, variables = ["connect", name.value, "--url", url], []
+    for field in CREDENTIAL_FIELDS[name]:
+        value = credential[field.name]
+        if field.secret:
+            variable = f"SIM_{name.value}_{field.name}".upper()
+            variables.append((variable, value))
+            value = variable
+        words += [option_of(field), value]
+    return ConnectCommand(tuple(words), tuple(variables))
+
+
 @contextmanager
 def running_simulators(
-    folder: Path, *, world: str = "demo", latency_seconds: float = 0.0
+    folder: Path, *, psa: str = DEFAULT_PSA, world: str = "demo", latency_seconds: float = 0.0
 ) -> Iterator[RunningSimulators]:
-    """Both vendors with the world of that folder, on the ports they had last time where those are free.
+    """Mimecast and that PSA with the world of that folder, on the ports they had last time where those are free.
 
     Raises LeaseHeld when the folder's world is being played already, ConfigurationInvalid when they do not start.
     """
     with Home(folder).writing("the simulators"):
-        options = ["--world", world, "--latency-seconds", str(latency_seconds)]
-        running = _start(folder, options + _last_ports(folder)) or _start(folder, options)
+        options = ["--psa", psa, "--world", world, "--latency-seconds", str(latency_seconds)]
+        running = _start(folder, psa, options + _last_ports(folder, psa)) or _start(folder, psa, options)
         if running is None:
             raise ConfigurationInvalid("the simulators do not start", remedy=f"Look into {folder / 'simulators.log'}.")
         try:
@@ -75,17 +99,20 @@ def running_simulators(
             _stop(running.process)
 
 
-def _last_ports(folder: Path) -> list[str]:
-    """The ports as options, so that what was connected stays connected."""
+def _last_ports(folder: Path, psa: str) -> list[str]:
+    """The ports as options, so that what was connected stays connected; another PSA gets a port of its own."""
+    options: list[str] = []
     try:
         known = json.loads((folder / "ready.json").read_text(encoding="utf-8"))
-        ports = [int(known[name].rpartition(":")[2]) for name in ("mimecast", "connectwise")]
-    except (OSError, ValueError, KeyError, AttributeError):
+        for name, option in (("mimecast", "--mimecast-port"), (psa, "--psa-port")):
+            if name in known:
+                options += [option, str(int(known[name].rpartition(":")[2]))]
+    except (OSError, ValueError, AttributeError):
         return []  # the first start, or a file that says nothing; any ports do
-    return ["--mimecast-port", str(ports[0]), "--connectwise-port", str(ports[1])]
+    return options
 
 
-def _start(folder: Path, options: list[str]) -> RunningSimulators | None:
+def _start(folder: Path, psa: str, options: list[str]) -> RunningSimulators | None:
     """None when the child ended at once, for instance because a port is taken."""
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
@@ -109,7 +136,7 @@ def _start(folder: Path, options: list[str]) -> RunningSimulators | None:
                 return None
             time.sleep(_POLL_SECONDS)
         told = json.loads(ready.read_text(encoding="utf-8"))
-        return RunningSimulators(told["mimecast"], told["connectwise"], process)
+        return RunningSimulators(told["mimecast"], SIMULATED_PSAS[psa], told["psa"], process)
     except BaseException:
         _stop(process)
         raise

@@ -39,6 +39,7 @@ _NAME_PROPERTIES = {
     "AWS::SNS::Topic": "TopicName",
 }
 _DURATION_SECONDS_DEFAULT = 3
+_VISIBILITY_SECONDS_DEFAULT = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,46 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One HTTP route of a function. ``method`` may be ANY; ``path`` may hold ``{name}`` and ``{proxy+}``."""
+    """One HTTP route of a function. ``method`` may be ANY; ``path`` may hold ``{name}`` and ``{proxy+}``.
+
+    ``authorizer`` names who is asked before the function is (NONE: nobody; empty: the API's default).
+    """
 
     method: str
     path: str
-    is_public: bool
+    authorizer: str = ""
+
+    @property
+    def is_public(self) -> bool:
+        return self.authorizer == "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """A function that API Gateway asks whether a request may go on, and the header it has to carry."""
+
+    name: str
+    capability: str
+    header: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One SQS queue. After ``receives_maximum`` failed deliveries a message goes to ``dead_letters`` (None: never)."""
+
+    name: str
+    visibility_seconds: int
+    retention_seconds: int
+    dead_letters: str | None = None
+    receives_maximum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTrigger:
+    """A queue that calls a function with up to ``batch_size`` messages at a time."""
+
+    queue: str
+    batch_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +142,7 @@ class FunctionDefinition:
     environment: Mapping[str, str]
     routes: tuple[Route, ...]
     schedules: tuple[Schedule, ...]
+    queues: tuple[QueueTrigger, ...] = ()
     durable: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -195,6 +232,20 @@ class Deployment:
         properties = {name: body["Properties"][name] for name in wanted if name in body["Properties"]}
         return {**properties, "TableName": self.text(properties["TableName"])}
 
+    def authorizers(self) -> tuple[Authorizer, ...]:
+        """The functions that are asked who calls, by the names that routes give. Token authorizers are none."""
+        ((_, body),) = self._resources("AWS::Serverless::HttpApi")
+        found = []
+        for name, settings in body["Properties"]["Auth"]["Authorizers"].items():
+            if "FunctionArn" in settings:
+                capability = self._capability(settings["FunctionArn"])
+                found.append(Authorizer(name, capability, settings["Identity"]["Headers"][0]))
+        return tuple(found)
+
+    def queues(self) -> tuple[Queue, ...]:
+        """Every queue, in the template's order."""
+        return tuple(self._queue(body["Properties"]) for _, body in self._resources("AWS::SQS::Queue"))
+
     def text(self, value: object) -> str:
         """What a scalar or an intrinsic function stands for. Raises ConfigurationInvalid for one it does not know."""
         if isinstance(value, bool):
@@ -246,8 +297,30 @@ class Deployment:
             environment=self.shared_environment() | {name: self.text(value) for name, value in own.items()},
             routes=tuple(_route(event["Properties"]) for event in events if event["Type"] == "HttpApi"),
             schedules=tuple(self._schedule(event["Properties"]) for event in events if event["Type"] == "ScheduleV2"),
+            queues=tuple(self._trigger(event["Properties"]) for event in events if event["Type"] == "SQS"),
             durable=properties.get("DurableConfig", {}),
         )
+
+    def _capability(self, arn: Mapping[str, Any]) -> str:
+        """The capability of the function whose ARN that is."""
+        logical_id = arn["Fn::GetAtt"][0]
+        return Path(self._template["Resources"][logical_id]["Properties"]["CodeUri"]).name
+
+    def _queue(self, properties: Mapping[str, Any]) -> Queue:
+        redrive = properties.get("RedrivePolicy", {})
+        return Queue(
+            name=self.text(properties["QueueName"]),
+            visibility_seconds=properties.get("VisibilityTimeout", _VISIBILITY_SECONDS_DEFAULT),
+            retention_seconds=properties["MessageRetentionPeriod"],
+            dead_letters=self._queue_name(redrive["deadLetterTargetArn"]) if redrive else None,
+            receives_maximum=redrive.get("maxReceiveCount"),
+        )
+
+    def _queue_name(self, arn: Mapping[str, Any]) -> str:
+        return self._reference(arn["Fn::GetAtt"][0])
+
+    def _trigger(self, properties: Mapping[str, Any]) -> QueueTrigger:
+        return QueueTrigger(self._queue_name(properties["Queue"]), properties["BatchSize"])
 
     def _schedule(self, properties: Mapping[str, Any]) -> Schedule:
         return Schedule(
@@ -300,8 +373,8 @@ class Deployment:
 
 
 def _route(properties: Mapping[str, Any]) -> Route:
-    is_public = properties.get("Auth", {}).get("Authorizer") == "NONE"
-    return Route(method=properties["Method"].upper(), path=properties["Path"], is_public=is_public)
+    authorizer = properties.get("Auth", {}).get("Authorizer", "")
+    return Route(method=properties["Method"].upper(), path=properties["Path"], authorizer=authorizer)
 
 
 @cache

@@ -29,6 +29,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         snapshots=state.snapshots,
         accounts=state.accounts,
         services=state.services,
+        integrations=state.integrations,
         similarity=bootstrap.similarity(),
         clock=bootstrap.clock(),
     )

@@ -12,12 +12,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from trueup import bootstrap
 from trueup.api.deadlines import stop_at_seconds
 from trueup.api.events import ApplyEvent
-from trueup.api.views import plan_totals_view
+from trueup.api.plan_views import plan_totals_view
 from trueup.domain.errors import LeaseHeld, RateLimited
 from trueup.domain.integrations import Side
 from trueup.domain.periods import Period
 from trueup.settings import settings
-from trueup.usecases.opening import connected, open_line_creation, open_psa
+from trueup.usecases.opening import connected, open_line_creation, open_psa, psa_capabilities
 from trueup.usecases.plan_apply import apply_plan
 
 logger = Logger()
@@ -45,6 +45,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             period_now=str(Period.at(clock.now(), settings().time_zone)),
             psa=open_psa(integrations=state.integrations, vault=bootstrap.vault(), connections=bootstrap.connections()),
             psa_system=connected(Side.PSA, state.integrations).system,
+            capabilities=psa_capabilities(state.integrations),
             open_line_creation=partial(
                 open_line_creation,
                 integrations=state.integrations,
@@ -52,6 +53,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
                 connections=bootstrap.connections(),
             ),
             accounts=state.accounts,
+            services=state.services,
+            snapshots=state.snapshots,
             plans=state.plans,
             plan_index=state.plan_index,
             leases=state.leases,

@@ -38,6 +38,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             connections=bootstrap.connections(),
             snapshots=state.snapshots,
             checkpoints=state.checkpoints,
+            accounts=state.accounts,
+            services=state.services,
             clock=clock,
         ),
         runs=state.runs,

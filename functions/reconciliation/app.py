@@ -10,7 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from trueup import bootstrap
 from trueup.api.events import ReconcileEvent
-from trueup.api.views import plan_totals_view, totals_view
+from trueup.api.plan_views import plan_totals_view
+from trueup.api.views import totals_view
 from trueup.domain.effective import EffectiveWish
 from trueup.usecases.monthly_run import note_plan
 from trueup.usecases.opening import psa_capabilities

@@ -9,13 +9,23 @@ import getpass
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from local.cli import EXIT_DONE, EXIT_FAILED
+from local.cli.offline import say_what_was_kept
 from local.cli.output import Cell, Column, Output, shown
 from local.cli.parser import Usage
+from local.cli.parser_connecting import (
+    ADDRESS_EXAMPLE,
+    PSAS_WITH_AN_API,
+    WITH_AN_API,
+    destination_of,
+    option_of,
+)
 from local.cli.workplace import Workplace
 from trueup import bootstrap
+from trueup.api.file_views import kept_mappings_view
+from trueup.api.spreadsheets import mapping_sheets
 from trueup.api.views import View, integration_view
 from trueup.domain.integrations import (
     CREDENTIAL_FIELDS,
@@ -24,10 +34,10 @@ from trueup.domain.integrations import (
     CredentialField,
     Integration,
     IntegrationName,
+    Side,
 )
 from trueup.usecases import credential_validation
-
-DISPLAY_NAMES = {IntegrationName.MIMECAST: "Mimecast", IntegrationName.CONNECTWISE: "ConnectWise"}
+from trueup.usecases.psa_switch import connect_system
 
 _STATE_WORDS = {
     ConnectionState.NOT_CONNECTED: Cell("not connected", "dim"),
@@ -37,63 +47,49 @@ _STATE_WORDS = {
 }
 
 
-def connect_mimecast(workplace: Workplace, arguments: Namespace) -> int:
-    given = {"client_id": arguments.client_id}
-    return _connect(workplace, IntegrationName.MIMECAST, arguments, given, {"client_secret": "client_secret_env"})
-
-
-def connect_connectwise(workplace: Workplace, arguments: Namespace) -> int:
-    given = {
-        "company_id": arguments.company,
-        "public_key": arguments.public_key,
-        "client_id": arguments.client_id,
-    }
-    return _connect(workplace, IntegrationName.CONNECTWISE, arguments, given, {"private_key": "private_key_env"})
-
-
-_OPTIONS = {
-    "client_id": "--client-id",
-    "client_secret": "--client-secret-env",
-    "company_id": "--company",
-    "public_key": "--public-key",
-    "private_key": "--private-key-env",
-}
-
-
-def _connect(
-    workplace: Workplace,
-    name: IntegrationName,
-    arguments: Namespace,
-    given: Mapping[str, str | None],
-    from_environment: Mapping[str, str],
-) -> int:
+def connect(workplace: Workplace, arguments: Namespace) -> int:
+    """Any system with an API; what is not given is asked for where somebody can answer."""
+    name: IntegrationName = arguments.integration
     command = f"trueup connect {name}"
-    variables = {field: getattr(arguments, option) for field, option in from_environment.items()}
+    address = arguments.url if arguments.url is not None else _asked_address(name, command, workplace.output)
     fields: dict[str, str] = {}
-    address = arguments.url
-    if address is None:
-        address = _asked_address(name, workplace.output) if sys.stdin.isatty() else DEFAULT_ADDRESS[name]
     for field in CREDENTIAL_FIELDS[name]:
-        variable = variables.get(field.name)
-        if variable is not None:
-            fields[field.name] = _from_environment(variable, field, command)
-        else:
-            fields[field.name] = given.get(field.name) or _asked(field, command, workplace.output)
-    workplace.output.note(f"Trying the credential at {shown(address, 200)} ...", "dim")
+        given: str | None = getattr(arguments, destination_of(field))
+        if given is not None and field.secret:
+            given = _from_environment(given, field, command)
+        fields[field.name] = given or _asked(field, command, workplace.output)
+    if CREDENTIAL_FIELDS[name]:
+        workplace.output.note(f"Trying the credential at {shown(address, 200)} ...", "dim")
     systems = workplace.systems()
-    integration = credential_validation.connect(
+    state = systems.state
+    done = connect_system(
         name,
         address=address,
         fields=fields,
+        switch=arguments.switch,
+        sheets=mapping_sheets,
         actor=workplace.actor,
-        integrations=systems.state.integrations,
+        integrations=state.integrations,
         vault=systems.vault,
         connections=systems.connections,
+        snapshots=state.snapshots,
+        accounts=state.accounts,
+        services=state.services,
+        uploads=state.uploads,
         clock=systems.clock,
     )
+    integration = done.integration
     next_step = _next_step(workplace)
-    workplace.output.document({**integration_view(integration), "next": next_step})
+    workplace.output.document(
+        {
+            **integration_view(integration),
+            "to_be_matched_again": None if done.kept is None else kept_mappings_view(done.kept),
+            "next": next_step,
+        }
+    )
     _describe(workplace.output, integration)
+    if done.kept is not None:
+        say_what_was_kept(workplace.output, done.kept)
     workplace.output.line()
     workplace.output.line(f"Next: {next_step}", "bold")
     return EXIT_DONE
@@ -110,7 +106,7 @@ def _from_environment(variable: str, field: CredentialField, command: str) -> st
 def _asked(field: CredentialField, command: str, output: Output) -> str:
     """What a person types. Raises Usage naming the option where nobody can be asked."""
     if not sys.stdin.isatty():
-        raise Usage(f"{_OPTIONS[field.name]} is missing and there is no terminal to ask on", command=command)
+        raise Usage(f"{option_of(field)} is missing and there is no terminal to ask on", command=command)
     if field.where:
         output.note(f"{field.label}: {field.where}", "dim")
     if field.secret:
@@ -118,10 +114,22 @@ def _asked(field: CredentialField, command: str, output: Output) -> str:
     return _line(f"{field.label}: ")
 
 
-def _asked_address(name: IntegrationName, output: Output) -> str:
+def _asked_address(name: IntegrationName, command: str, output: Output) -> str:
+    """What a person types, or the default where there is one. Raises Usage where neither can be had."""
+    default = DEFAULT_ADDRESS.get(name)
+    if not sys.stdin.isatty():
+        if default is None:
+            raise Usage(
+                f"--url is missing, and every {name.label} has an address of its own, such as {ADDRESS_EXAMPLE[name]}",
+                command=command,
+            )
+        return default
     if name is IntegrationName.CONNECTWISE:
         output.note("Address: api-na, api-eu or api-au.myconnectwise.net, or your own server", "dim")
-    return _line(f"Address [{DEFAULT_ADDRESS[name]}]: ") or DEFAULT_ADDRESS[name]
+    if default is None:
+        output.note(f"Address: of your own {name.label}, such as {ADDRESS_EXAMPLE[name]}", "dim")
+        return _line("Address: ")
+    return _line(f"Address [{default}]: ") or default
 
 
 def _line(prompt: str) -> str:
@@ -136,20 +144,31 @@ def _line(prompt: str) -> str:
 
 def _next_step(workplace: Workplace) -> str:
     """What comes next in the month, told by how the connections stand."""
-    waiting = [
-        item.name.value for item in workplace.state.integrations.all() if item.state is ConnectionState.NOT_CONNECTED
-    ]
-    if waiting:
-        return f"trueup connect {waiting[0]}"
-    if any(item.state is ConnectionState.PENDING for item in workplace.state.integrations.all()):
+    connected = [item for item in workplace.state.integrations.all() if item.state is not ConnectionState.NOT_CONNECTED]
+    sides = {item.name.side for item in connected}
+    if Side.VENDOR not in sides:
+        return "trueup connect mimecast"
+    if Side.PSA not in sides:
+        return f"trueup connect {PSAS_WITH_AN_API[0]} (or {', '.join(PSAS_WITH_AN_API[1:])})"
+    if any(item.state is ConnectionState.PENDING for item in connected):
         return "trueup sync, then map what is left and trueup finish"
     return "trueup run"
+
+
+def _worth_showing(every: Sequence[Integration]) -> list[Integration]:
+    """What is connected, and what could be on a side where nothing is: only one of a side can be."""
+    sides = {item.name.side for item in every if item.state is not ConnectionState.NOT_CONNECTED}
+    return [
+        item
+        for item in every
+        if item.state is not ConnectionState.NOT_CONNECTED or (item.name.side not in sides and item.name in WITH_AN_API)
+    ]
 
 
 def _describe(output: Output, integration: Integration) -> None:
     if output.as_json or integration.report is None:
         return
-    output.line(f"{DISPLAY_NAMES[integration.name]} is connected: {shown(integration.report.identity, 200)}")
+    output.line(f"{integration.name.label} is connected: {shown(integration.report.identity, 200)}")
     _capabilities(output, integration)
 
 
@@ -175,7 +194,7 @@ def disconnect(workplace: Workplace, arguments: Namespace) -> int:
         clock=workplace.clock,
     )
     workplace.output.document(integration_view(integration))
-    workplace.output.line(f"{DISPLAY_NAMES[integration.name]} is disconnected. Mappings, plans and history are kept.")
+    workplace.output.line(f"{integration.name.label} is disconnected. Mappings, plans and history are kept.")
     return EXIT_DONE
 
 
@@ -194,7 +213,7 @@ def check(workplace: Workplace, arguments: Namespace) -> int:
     if integration.cause:
         workplace.output.note(f"trueup: {shown(integration.cause, 500).rstrip('.')}; {shown(integration.fix, 500)}")
         return EXIT_FAILED
-    workplace.output.line(f"{DISPLAY_NAMES[integration.name]} answers, and the credential is accepted.", "green")
+    workplace.output.line(f"{integration.name.label} answers, and the credential is accepted.", "green")
     _capabilities(workplace.output, integration)
     return EXIT_DONE
 
@@ -207,13 +226,13 @@ def integrations(workplace: Workplace, arguments: Namespace) -> int:
         [Column("Integration"), Column("State"), Column("Address", "name"), Column("Key"), Column("Checked")],
         [
             [
-                DISPLAY_NAMES[item.name],
+                item.name.label,
                 _STATE_WORDS[item.state],
                 shown(item.address) or "-",
                 f"…{item.identifier_tail}" if item.identifier_tail else "-",
                 item.checked_at.strftime("%Y-%m-%d %H:%M UTC") if item.checked_at else "never",
             ]
-            for item in every
+            for item in _worth_showing(every)
         ],
     )
     for item in every:

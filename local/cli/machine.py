@@ -22,7 +22,8 @@ _POLL_SECONDS = 0.5
 def demo(arguments: Namespace, output: Output) -> int:
     from local.demo import play
 
-    return play(Path(arguments.home) if arguments.home is not None else None, fresh=arguments.fresh, output=output)
+    folder = Path(arguments.home) if arguments.home is not None else None
+    return play(folder, psa=arguments.psa, fresh=arguments.fresh, output=output)
 
 
 def serve(arguments: Namespace, output: Output) -> int:
@@ -55,8 +56,8 @@ def _until_stopped() -> Iterator[threading.Event]:
 
 
 def simulators(arguments: Namespace, output: Output) -> int:
-    """Both vendors on loopback, with the commands that connect them."""
-    from local.simulator_process import CONNECT_EXAMPLE, running_simulators
+    """Mimecast and one PSA on loopback, with the commands that connect them. Every PSA looks at the same world."""
+    from local.simulator_process import connect_mimecast_command, connect_psa_command, running_simulators
 
     world = arguments.world
     if world != "demo" and not (world.isascii() and world.isdigit() and 0 < int(world[:9]) <= 100_000):
@@ -70,15 +71,21 @@ def simulators(arguments: Namespace, output: Output) -> int:
     folder = home.path / "simulators"
     with (
         _until_stopped() as stopped,
-        running_simulators(folder, world=world, latency_seconds=arguments.latency_seconds) as running,
+        running_simulators(
+            folder, psa=arguments.psa, world=world, latency_seconds=arguments.latency_seconds
+        ) as running,
     ):
-        output.document({"mimecast": running.mimecast, "connectwise": running.connectwise, "pid": running.pid})
+        told = {"mimecast": running.mimecast, "psa": running.psa_url, running.psa.name: running.psa_url}
+        output.document({**told, "pid": running.pid})
         output.line(f"Mimecast is simulated at {running.mimecast}", "bold")
-        output.line(f"ConnectWise is simulated at {running.connectwise}", "bold")
+        output.line(f"{running.psa.label} is simulated at {running.psa_url}", "bold")
         output.line()
         output.line("Connect them in another terminal:")
-        for line in CONNECT_EXAMPLE.format(mimecast=running.mimecast, connectwise=running.connectwise).splitlines():
-            output.line(f"  {line}")
+        commands = (connect_mimecast_command(running.mimecast), connect_psa_command(running.psa, running.psa_url))
+        secrets = " ".join(f"{name}={value}" for command in commands for name, value in command.variables)
+        output.line(f"  export TRUEUP_ALLOW_LOOPBACK=1 {secrets}")
+        for command in commands:
+            output.line(f"  trueup {' '.join(command.words)}")
         output.line()
         output.line("Ctrl-C stops them; the world is kept.")
         while not stopped.wait(_POLL_SECONDS):

@@ -11,11 +11,14 @@ from local.cli.files import read_file, write_file
 from local.cli.output import Column, shown
 from local.cli.tables import accounts_table, mapping_totals_text, services_table, undecided_accounts
 from local.cli.workplace import Workplace
-from trueup.api.spreadsheets import FILE_BYTES_MAXIMUM, mappings_csv, read_mappings
+from trueup.api.spreadsheets import FILE_BYTES_MAXIMUM, mappings_csv, read_mappings, read_services
 from trueup.api.views import account_view, mapping_totals_view, money_text, product_view, service_view
+from trueup.domain.integrations import Side
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
 from trueup.domain.reconcile import mapping_totals
 from trueup.usecases import mapping
+from trueup.usecases.mapping_import import import_mappings, import_services
+from trueup.usecases.opening import connected
 
 
 def accounts(workplace: Workplace, arguments: Namespace) -> int:
@@ -121,6 +124,7 @@ def map_service(workplace: Workplace, arguments: Namespace) -> int:
         actor=workplace.actor,
         services=workplace.state.services,
         psa=workplace.psa(),
+        psa_integration=connected(Side.PSA, workplace.state.integrations),
         clock=workplace.clock,
     )
     return _service_decided(workplace, entry, f"is billed as {shown(entry.product_code)} {shown(entry.product_name)}")
@@ -146,8 +150,23 @@ def _service_decided(workplace: Workplace, entry: ServiceEntry, what: str) -> in
 def import_file(workplace: Workplace, arguments: Namespace) -> int:
     rows = read_mappings(read_file(arguments.file, field="file", bytes_maximum=FILE_BYTES_MAXIMUM))
     state = workplace.state
-    changed = mapping.import_mappings(
+    changed = import_mappings(
         rows, actor=workplace.actor, accounts=state.accounts, snapshots=state.snapshots, clock=workplace.clock
+    )
+    workplace.output.document({"rows": len(rows), "changed": changed})
+    workplace.output.line(f"{len(rows)} decisions were read and {changed} of them changed something.")
+    return EXIT_DONE
+
+
+def import_services_file(workplace: Workplace, arguments: Namespace) -> int:
+    rows = read_services(read_file(arguments.file, field="file", bytes_maximum=FILE_BYTES_MAXIMUM))
+    changed = import_services(
+        rows,
+        actor=workplace.actor,
+        services=workplace.state.services,
+        psa=workplace.psa(),
+        psa_integration=connected(Side.PSA, workplace.state.integrations),
+        clock=workplace.clock,
     )
     workplace.output.document({"rows": len(rows), "changed": changed})
     workplace.output.line(f"{len(rows)} decisions were read and {changed} of them changed something.")

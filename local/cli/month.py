@@ -13,41 +13,51 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local.cli import EXIT_DIFFERENCES, EXIT_DONE
-from local.cli.connecting import DISPLAY_NAMES
 from local.cli.files import read_file, require_writable, write_file
 from local.cli.interrupts import interruptible
-from local.cli.output import Output, problem_view, shown
+from local.cli.output import Output, Style, problem_view, shown
 from local.cli.progress import SIDE_NAMES, reading_progress
 from local.cli.tables import (
     mapping_totals_text,
+    missing_lines,
     open_accounts,
     plan_money,
     plan_table,
+    plural,
     reconciliation_table,
     totals_lines,
 )
 from local.cli.workplace import Workplace
 from trueup import bootstrap
+from trueup.api.plan_views import plan_view
 from trueup.api.spreadsheets import reconciliation_csv
 from trueup.api.views import (
     View,
     integration_view,
     mapping_totals_view,
-    plan_view,
     reconciliation_view,
     run_view,
     time_text,
 )
+from trueup.domain.effective import PSA_CAPABILITIES, EffectiveWish
 from trueup.domain.errors import Conflict, LeaseHeld, TrueupError
-from trueup.domain.integrations import Side
+from trueup.domain.exported_files import OLD_AFTER
+from trueup.domain.integrations import DEFAULT_ADDRESS, Side
 from trueup.domain.mapping import MappingState
 from trueup.domain.plan import Plan, PlanState
 from trueup.domain.runs import Run, RunState
 from trueup.usecases import integrations as integration_usecases
 from trueup.usecases.customer_file import forget_customer_file, keep_customer_file
 from trueup.usecases.month import ReadSide, Systems, read_and_match, reconcile_run
-from trueup.usecases.monthly_run import begin_run, end_run, fail_run, note_drop_accepted
-from trueup.usecases.opening import connected
+from trueup.usecases.monthly_run import (
+    begin_run,
+    chosen_wish,
+    end_run,
+    fail_run,
+    note_drop_accepted,
+    note_effective,
+)
+from trueup.usecases.opening import connected, psa_capabilities
 
 RESUMABLE_FOR = timedelta(hours=1)
 """An interrupted run that said nothing for longer is not resumed: what it had read is no longer what is billed."""
@@ -60,13 +70,14 @@ class Reading:
     accept_drop: bool
     customer_file: bytes | None
     forgets_customer_file: bool
+    effective: str = ""
 
     @classmethod
     def chosen(cls, arguments: Namespace) -> Reading:
         """Raises InputInvalid when the customer file cannot be read."""
         name = arguments.customers
         file = None if name is None else read_file(name, field="customers")
-        return cls(arguments.accept_drop, file, arguments.no_customers)
+        return cls(arguments.accept_drop, file, arguments.no_customers, getattr(arguments, "effective", ""))
 
     @property
     def changes_source(self) -> bool:
@@ -92,7 +103,7 @@ def finish(workplace: Workplace, arguments: Namespace) -> int:
         services=state.services,
         clock=workplace.clock,
     )
-    names = " and ".join(DISPLAY_NAMES[item.name] for item in done)
+    names = " and ".join(item.name.label for item in done)
     workplace.output.line(f"The mapping is finished: {names} are active. Reading both sides again.", "green")
     run, read = _sync(workplace, reading)
     workplace.output.document(
@@ -118,7 +129,7 @@ def run(workplace: Workplace, arguments: Namespace) -> int:
         workplace.output.document(_incomplete(workplace, begun, trouble))
         raise
     found, plan = outcome.reconciliation, outcome.plan
-    _end_runs_that_wait_for_older_plans(workplace, plan)
+    end_runs_that_wait_for_older_plans(workplace, plan)
     if arguments.csv is not None:
         write_file(arguments.csv, reconciliation_csv(found), field="csv")
     entries = list(workplace.state.accounts.all())
@@ -139,6 +150,7 @@ def run(workplace: Workplace, arguments: Namespace) -> int:
         totals_lines(workplace.output, found.totals)
         workplace.output.line()
         plan_table(workplace.output, plan)
+        missing_lines(workplace.output, found.rows, plan, psa_capabilities(workplace.state.integrations))
         say_what_comes_next(workplace.output, plan)
         if arguments.csv is not None:
             workplace.output.line(f"The rows are in {shown(arguments.csv, 200)}.")
@@ -199,9 +211,7 @@ def _begin(workplace: Workplace, systems: Systems, reading: Reading) -> Run:
     fresh = begun.period == workplace.period and now - begun.updated_at <= RESUMABLE_FOR
     if fresh and not begun.callback_id and not reading.changes_source:
         workplace.output.note(f"Run {begun.id} was interrupted; going on from where it stopped.")
-        if reading.accept_drop and not begun.accept_drop:
-            return note_drop_accepted(begun.id, actor=workplace.actor, runs=systems.state.runs, clock=systems.clock)
-        return begun
+        return _with_later_words(begun, workplace, systems, reading)
     fail_run(
         begun.id,
         Conflict(f"run {begun.id} was interrupted and what it had read is not used", remedy="Run again."),
@@ -211,8 +221,28 @@ def _begin(workplace: Workplace, systems: Systems, reading: Reading) -> Run:
     return _begin_run(workplace, systems, reading)
 
 
+def _with_later_words(begun: Run, workplace: Workplace, systems: Systems, reading: Reading) -> Run:
+    """The run that goes on, with what a person said this time; what was not said again stays as it was."""
+    wish = _wish(workplace, systems, reading)
+    if wish.text and wish.text != begun.effective:
+        begun = note_effective(begun.id, wish, actor=workplace.actor, runs=systems.state.runs, clock=systems.clock)
+    if reading.accept_drop and not begun.accept_drop:
+        return note_drop_accepted(begun.id, actor=workplace.actor, runs=systems.state.runs, clock=systems.clock)
+    return begun
+
+
+def _wish(workplace: Workplace, systems: Systems, reading: Reading) -> EffectiveWish:
+    return chosen_wish(
+        reading.effective,
+        integrations=systems.state.integrations,
+        time_zone=workplace.settings.time_zone,
+        clock=systems.clock,
+    )
+
+
 def _begin_run(workplace: Workplace, systems: Systems, reading: Reading) -> Run:
     return begin_run(
+        wish=_wish(workplace, systems, reading),
         actor=workplace.actor,
         time_zone=workplace.settings.time_zone,
         runs=systems.state.runs,
@@ -257,8 +287,13 @@ def _describe_sync(workplace: Workplace, read: ReadSide) -> None:
     output.line(
         f"{mapping_totals_text(read.matching.totals)} ({read.matching.newly_mapped} of them just now, by name)."
     )
-    if read.accounts_as_of is not None:
-        output.line(f"  Mimecast's API may not list the customers: {_file_words(read.accounts_as_of)}.", "yellow")
+    for snapshot in read.snapshots:
+        if snapshot.accounts_as_of is not None:
+            old = snapshot.completed_at - snapshot.accounts_as_of > OLD_AFTER
+            style: Style = "red" if old else "yellow"
+            remedy = "; give a newer one" if old else ""
+            words = _file_words(snapshot.accounts_as_of, snapshot.completed_at)
+            output.line(f"  {SIDE_NAMES[snapshot.side]}: {words}{remedy}.", style)
     for vendor_id in read.matching.renamed:
         output.line(f"  {shown(vendor_id)} was renamed since it was mapped; its mapping stays.", "yellow")
     output.line(f"Next: {_next_step(workplace)}", "bold")
@@ -281,15 +316,24 @@ def _describe_freshness(workplace: Workplace, begun: Run) -> None:
     for side, name in SIDE_NAMES.items():
         read = workplace.state.snapshots.latest(side)
         if read is not None:
-            file = "" if read.accounts_as_of is None else f", {_file_words(read.accounts_as_of)}"
+            file = "" if read.accounts_as_of is None else f", {_file_words(read.accounts_as_of, read.completed_at)}"
             parts.append(f"{name} read {read.completed_at:%Y-%m-%d %H:%M} UTC, {read.accounts} accounts{file}")
     workplace.output.line(f"Period {begun.period}", "bold")
     workplace.output.paragraph("; ".join([*parts, "Microsoft 365 is not read"]), "  ")
     workplace.output.line()
 
 
-def _file_words(given_at: datetime) -> str:
-    return f"the list is the customer file given {given_at:%Y-%m-%d %H:%M} UTC"
+def _file_words(given_at: datetime, read_at: datetime) -> str:
+    """How old what was read was, where it came from a file."""
+    days = (read_at - given_at).days
+    age = f", {plural(days, 'day', 'days')} before" if days else ""
+    return f"the list is from a file given {given_at:%Y-%m-%d %H:%M} UTC{age}"
+
+
+_ENTERED_BY_HAND = frozenset(
+    DEFAULT_ADDRESS[name] for name, capabilities in PSA_CAPABILITIES.items() if not capabilities.takes_writes
+)
+"""Systems (Integration.system) that nothing can be written to."""
 
 
 def say_what_comes_next(output: Output, plan: Plan) -> None:
@@ -298,6 +342,10 @@ def say_what_comes_next(output: Output, plan: Plan) -> None:
         return
     output.line(f"  {len(plan.ready)} ready, {len(plan.held)} held; what is ready is worth {plan_money(plan)} a month")
     output.line("Next:", "bold")
+    if plan.psa_system in _ENTERED_BY_HAND:
+        output.line("  enter these quantities in the PSA by hand (trueup export result FILE.csv lists them),")
+        output.line("  then export its lines again: trueup import lines FILE.csv, trueup run")
+        return
     if plan.state is PlanState.APPROVED:
         output.line(f"  trueup plan apply {plan.id} --checksum {plan.checksum}")
         return
@@ -308,7 +356,7 @@ def say_what_comes_next(output: Output, plan: Plan) -> None:
         output.line(f"  trueup plan approve {plan.id} --checksum {plan.checksum}")
 
 
-def _end_runs_that_wait_for_older_plans(workplace: Workplace, plan: Plan) -> None:
+def end_runs_that_wait_for_older_plans(workplace: Workplace, plan: Plan) -> None:
     """A newer plan took the place of theirs. Runs of the durable workflow end by themselves."""
     for earlier in workplace.state.runs.latest(20):
         waits = earlier.state is RunState.WAITING_FOR_APPROVAL and not earlier.callback_id

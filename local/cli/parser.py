@@ -11,12 +11,17 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn
 
+from local.cli.parser_connecting import PSAS_WITH_AN_API, add_connecting
+from local.cli.parser_lines import add_effective, add_lines, add_plan_edits
+from local.cli.parser_machines import add_machines
+from local.cli.parser_offline import add_kept_mappings, add_offline
 from trueup.domain.errors import InputInvalid
 
 Access = Literal["none", "read", "write"]
 """What a command needs: nothing, the opened state, or the opened state as its one writer."""
 
 DEFAULT_PORT = 8600
+EXPORTS = ("reconciliation", "result", "plan", "mappings", "service-mappings", "kept-accounts", "kept-services")
 HELP_COLUMNS = 100
 EVERY_COMMAND = """\
 Every command takes --json (one JSON document on standard output) and --help. State lives in $TRUEUP_HOME
@@ -105,52 +110,17 @@ def build() -> Parser:
     )
     _add_json(parser)
     commands = _Commands(parser, title="commands")
-    _add_connecting(commands)
+    add_connecting(commands)
+    add_offline(commands)
     _add_reading(commands)
     _add_mapping(commands)
     _add_month(commands)
     _add_plans(commands)
+    add_lines(commands)
     _add_records(commands)
+    add_machines(commands)
     _add_machine(commands)
     return parser
-
-
-def _add_connecting(commands: _Commands) -> None:
-    connect = commands.group("connect", "Connect Mimecast or the PSA: the credential is tried before it is stored")
-    asked = "What is not given is asked for on a terminal; secrets are never taken from the command line itself."
-    mimecast = connect.add(
-        "mimecast",
-        "connecting:connect_mimecast",
-        "write",
-        "Connect Mimecast with an API application's keys",
-        "trueup connect mimecast --client-id abc123 --client-secret-env MIMECAST_SECRET",
-        asked,
-    )
-    mimecast.add_argument("--url", help="API address (default: the global one, https://api.services.mimecast.com)")
-    mimecast.add_argument("--client-id", metavar="ID", help="Client ID of the API application")
-    mimecast.add_argument("--client-secret-env", metavar="VAR", help="environment variable that holds the secret")
-    connectwise = connect.add(
-        "connectwise",
-        "connecting:connect_connectwise",
-        "write",
-        "Connect ConnectWise PSA with an API member's keys",
-        "trueup connect connectwise --company acme --public-key abc --private-key-env CW_KEY --client-id GUID",
-        asked,
-    )
-    connectwise.add_argument("--url", help="API address (default: https://api-na.myconnectwise.net)")
-    connectwise.add_argument("--company", metavar="ID", help="what you type as Company when you sign in")
-    connectwise.add_argument("--public-key", metavar="KEY", help="public key of the API member")
-    connectwise.add_argument("--private-key-env", metavar="VAR", help="environment variable that holds the private key")
-    connectwise.add_argument("--client-id", metavar="GUID", help="clientId from the ConnectWise developer site")
-    for name, summary in (
-        ("disconnect", "Forget a credential; mappings, plans and history stay"),
-        ("check", "Try a stored credential and record its health"),
-    ):
-        named = commands.add(name, f"connecting:{name}", "write", summary, f"trueup {name} mimecast")
-        named.add_argument("name", choices=("mimecast", "connectwise"), help="which integration")
-    commands.add(
-        "integrations", "connecting:integrations", "read", "Show how each connection stands", "trueup integrations"
-    )
 
 
 def _add_reading(commands: _Commands) -> None:
@@ -230,6 +200,7 @@ def _add_mapping(commands: _Commands) -> None:
         "export", "mapping:export_file", "read", "Write every decision to a file", "trueup map export mappings.csv"
     )
     exporting.add_argument("file", metavar="FILE.csv")
+    add_kept_mappings(group)
     finish = commands.add(
         "finish", "month:finish", "write", "Finish the mapping: connections become active, and a sync follows",
         "trueup finish",
@@ -248,11 +219,12 @@ def _add_month(commands: _Commands) -> None:
     )
     run.add_argument("--csv", metavar="FILE", help="also write the rows to this file")
     run.add_argument("--all", action="store_true", help="also print the rows that are in line")
+    add_effective(run, default="as the PSA does it")
     _add_reading_options(run)
 
 
 def _add_plans(commands: _Commands) -> None:
-    group = commands.group("plan", "Show, release, approve and apply proposed changes")
+    group = commands.group("plan", "Show, change, approve, apply and take back proposed changes")
     show = group.add("show", "plans:show", "read", "Show a plan with its guards and results", "trueup plan show")
     show.add_argument("plan_id", metavar="ID", nargs="?", help="default: the newest plan")
     listing = group.add("list", "plans:list_plans", "read", "List the newest plans", "trueup plan list")
@@ -279,6 +251,7 @@ def _add_plans(commands: _Commands) -> None:
         parser = group.add(name, f"plans:{name}", "write", summary, f"trueup plan {name} ID --checksum SUM", more)
         parser.add_argument("plan_id", metavar="ID")
         parser.add_argument("--checksum", metavar="SUM", required=True, help="the checksum `trueup plan show` prints")
+    add_plan_edits(group)
 
 
 def _add_limit(parser: Parser, what: str) -> None:
@@ -308,15 +281,17 @@ def _add_records(commands: _Commands) -> None:
     export = commands.add(
         "export", "records:export", "read", "Write a CSV file", "trueup export reconciliation november.csv"
     )
-    export.add_argument("what", choices=("reconciliation", "mappings"))
+    export.add_argument("what", choices=EXPORTS)
     export.add_argument("file", metavar="FILE")
-    export.add_argument("--period", metavar="YYYY-MM", help="of the reconciliation (default: this month)")
+    export.add_argument("--period", metavar="YYYY-MM", help="of the comparison (default: this month)")
+    export.add_argument("--kept", metavar="ID", help="which kept mappings (see trueup map kept; default: newest)")
 
 
 def _add_machine(commands: _Commands) -> None:
     demo = commands.add(
         "demo", "machine:demo", "none", "A whole month against simulated vendors, told as a story", "trueup demo"
     )
+    _add_psa(demo)
     demo.add_argument("--fresh", action="store_true", help="forget the world of the last demo and begin anew")
     demo.add_argument("--home", metavar="FOLDER", help="where the demo lives (default: .local/demo)")
     serve = commands.add(
@@ -324,9 +299,10 @@ def _add_machine(commands: _Commands) -> None:
     )
     serve.add_argument("--port", type=_port, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT})")
     simulators = commands.add(
-        "simulators", "machine:simulators", "none", "Serve simulated Mimecast and ConnectWise, until Ctrl-C",
-        "trueup simulators --world 1000",
+        "simulators", "machine:simulators", "none", "Serve a simulated Mimecast and a simulated PSA, until Ctrl-C",
+        "trueup simulators --psa halopsa --world 1000",
     )  # fmt: skip
+    _add_psa(simulators)
     simulators.add_argument("--world", metavar="WORLD", default="demo", help="demo (default), or a number of clients")
     simulators.add_argument("--latency-seconds", metavar="S", type=float, default=0.0, help="added to every answer")
     commands.add("doctor", "doctor:doctor", "none", "Explain what is missing on this machine", "trueup doctor")
@@ -345,6 +321,15 @@ def _add_machine(commands: _Commands) -> None:
     add.add_argument("--defaults", action="store_true", help="ask nothing; take defaults for what is not given")
     add.add_argument("--dry-run", action="store_true", help="show the section and write nothing")
     add.complete = _add_parameters
+
+
+def _add_psa(parser: Parser) -> None:
+    parser.add_argument(
+        "--psa",
+        choices=PSAS_WITH_AN_API,
+        default=PSAS_WITH_AN_API[0],
+        help=f"which PSA is simulated (default: {PSAS_WITH_AN_API[0]})",
+    )
 
 
 def _add_parameters(parser: Parser) -> None:

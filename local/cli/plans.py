@@ -12,7 +12,8 @@ from local.cli.month import say_what_comes_next
 from local.cli.output import Column, problem_view, shown
 from local.cli.tables import outcome_cell, plan_money, plan_table
 from local.cli.workplace import Workplace
-from trueup.api.views import View, change_view, plan_totals_view, plan_view
+from trueup.api.plan_views import change_view, plan_totals_view, plan_view
+from trueup.api.views import View
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.canonical import decimal_text
 from trueup.domain.errors import NotFound, TrueupError
@@ -20,7 +21,7 @@ from trueup.domain.integrations import Side
 from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.runs import RunState
 from trueup.usecases.monthly_run import end_run
-from trueup.usecases.opening import connected
+from trueup.usecases.opening import connected, psa_capabilities
 from trueup.usecases.plan_apply import apply_plan
 from trueup.usecases.plans import approve_plan, release_change
 
@@ -122,6 +123,12 @@ def apply(workplace: Workplace, arguments: Namespace) -> int:
             output.line(text, outcome_cell(result.outcome).style)
         stop_if_asked()
 
+    def tell_wait(seconds: float) -> None:
+        output.note(
+            f"An earlier apply was interrupted while a change was on its way. Waiting {seconds:.0f} seconds until that "
+            f"one has surely arrived or never will; nothing is sent twice."
+        )
+
     state = workplace.state
     try:
         with stopping_between(output) as stop_if_asked:
@@ -134,13 +141,17 @@ def apply(workplace: Workplace, arguments: Namespace) -> int:
                 period_now=workplace.period,
                 psa=workplace.psa(),
                 psa_system=connected(Side.PSA, state.integrations).system,
+                capabilities=psa_capabilities(state.integrations),
                 open_line_creation=workplace.line_creation,
                 accounts=state.accounts,
+                services=state.services,
+                snapshots=state.snapshots,
                 plans=state.plans,
                 plan_index=state.plan_index,
                 leases=state.leases,
                 clock=workplace.clock,
                 on_result=tell,
+                on_wait=tell_wait,
             )
     except TrueupError as trouble:
         output.document(_unfinished(workplace, arguments.plan_id, trouble))

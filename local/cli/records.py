@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from argparse import Namespace
 
@@ -9,11 +11,15 @@ from local.cli import EXIT_DONE, EXIT_FAILED
 from local.cli.files import require_writable, write_file
 from local.cli.output import Column, shown
 from local.cli.workplace import Workplace
-from trueup.api.spreadsheets import mappings_csv, reconciliation_csv
+from trueup.api.plan_spreadsheet import plan_csv
+from trueup.api.spreadsheets import mappings_csv, reconciliation_csv, result_csv, services_csv
 from trueup.api.views import event_view, verification_view
 from trueup.domain.audit import AuditEvent
 from trueup.domain.errors import NotFound
 from trueup.domain.periods import Period
+from trueup.domain.verdicts import Reconciliation
+from trueup.usecases import psa_switch
+from trueup.usecases.plans import plan_of_period
 
 PAGE_EVENTS = 200
 
@@ -75,22 +81,44 @@ def verify(workplace: Workplace, arguments: Namespace) -> int:
 
 def export(workplace: Workplace, arguments: Namespace) -> int:
     require_writable(arguments.file, field="file")
-    if arguments.what == "mappings":
-        entries = list(workplace.state.accounts.all())
-        content, rows = mappings_csv(entries), len(entries)
-    else:
-        content, rows = _reconciliation(workplace, arguments.period)
+    content = _content(workplace, arguments)
+    # The first line names the columns; a cell may hold line ends.
+    rows = sum(1 for _ in csv.reader(io.StringIO(content, newline=""))) - 1
     path = write_file(arguments.file, content, field="file")
     workplace.output.document({"file": os.fspath(path), "rows": rows})
     workplace.output.line(f"{rows} rows were written to {shown(os.fspath(path), 200)}.")
     return EXIT_DONE
 
 
-def _reconciliation(workplace: Workplace, wanted: str | None) -> tuple[str, int]:
+def _content(workplace: Workplace, arguments: Namespace) -> str:
+    match arguments.what:
+        case "mappings":
+            return mappings_csv(workplace.state.accounts.all())
+        case "service-mappings":
+            return services_csv(workplace.state.services.all())
+        case "kept-accounts" | "kept-services":
+            return _kept(workplace, arguments.kept, arguments.what.removeprefix("kept-"))
+        case "plan":
+            period = str(Period.parse(arguments.period)) if arguments.period is not None else workplace.period
+            return plan_csv(plan_of_period(period, workplace.state.plan_index))
+        case "result":
+            return result_csv(_reconciliation(workplace, arguments.period))
+    return reconciliation_csv(_reconciliation(workplace, arguments.period))
+
+
+def _kept(workplace: Workplace, kept_id: str | None, what: str) -> str:
+    """One file of what was kept, the newest where no id is given. Raises NotFound."""
+    uploads = workplace.state.uploads
+    if kept_id is None:
+        newest = psa_switch.kept_mappings(uploads=uploads)[:1]
+        kept_id = newest[0].id if newest else ""
+    return psa_switch.kept_file(kept_id, what, uploads=uploads)
+
+
+def _reconciliation(workplace: Workplace, wanted: str | None) -> Reconciliation:
     """The comparison of that period. Raises InputInvalid for a period that is none, NotFound when there is none."""
     period = str(Period.parse(wanted)) if wanted is not None else workplace.period
     try:
-        found = workplace.state.reconciliations.get(period)
+        return workplace.state.reconciliations.get(period)
     except NotFound as none:
         raise NotFound(f"{period} was never compared", remedy="Compare first: trueup run.") from none
-    return reconciliation_csv(found), len(found.rows)

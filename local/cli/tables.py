@@ -14,9 +14,11 @@ from trueup.api.views import money_text
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Basis, Count, Known
+from trueup.domain.effective import PsaCapabilities
 from trueup.domain.mapping import AccountEntry, MappingState, MappingTotals, ServiceEntry
 from trueup.domain.matching import MatchRule
-from trueup.domain.plan import Change, Plan
+from trueup.domain.plan import Change, ChangeKind, Plan, PlanState
+from trueup.domain.rematching import former_words
 from trueup.domain.verdicts import Reconciliation, Row, Totals, Verdict
 
 _VERDICTS: dict[Verdict, tuple[str, Style]] = {
@@ -176,6 +178,8 @@ def undecided_accounts(output: Output, waiting: Sequence[AccountEntry]) -> None:
     output.line("Waiting for a decision (trueup map account VENDOR_ID PSA_ID, or trueup map exclude VENDOR_ID)", "bold")
     for entry in waiting:
         output.line(f"  {shown(entry.vendor_id)} {shown(entry.vendor_name)}: {entry.state.value}", "yellow")
+        if entry.former:
+            output.paragraph(shown(former_words(entry.former[0]), 300), "      ")
         if entry.ambiguity:
             output.paragraph(shown(entry.ambiguity, 300), "      ")
         for item in entry.suggestions:
@@ -208,6 +212,8 @@ _RULES = {
     MatchRule.SAFE_KEY: "same name but for spelling",
     MatchRule.PERSON: "by a person",
     MatchRule.IMPORT: "from a file",
+    MatchRule.STORED_ID: "id of the PSA before",
+    MatchRule.FORMER_NAME: "name in the PSA before",
 }
 
 
@@ -242,7 +248,7 @@ def _product(entry: ServiceEntry) -> str:
         return f"{shown(entry.product_code, 30)} {shown(entry.product_name, 40)}"
     if entry.state is MappingState.EXCLUDED and entry.decision is not None:
         return shown(entry.decision.reason, 80)
-    return "-"
+    return f"was {shown(entry.former[0].code or entry.former[0].target_id, 30)}" if entry.former else "-"
 
 
 def plan_table(output: Output, plan: Plan) -> None:
@@ -253,7 +259,8 @@ def plan_table(output: Output, plan: Plan) -> None:
         return
     has_results = bool(plan.results)
     columns = [Column("Change"), Column("Client", "name"), Column("Product", "name"), Column("From", "number"),
-               Column("To", "number"), Column("A month", "number"), Column("Guard")]  # fmt: skip
+               Column("To", "number"), Column("Counts from, next invoice", "text"),
+               Column("A month", "number"), Column("Guard", "text")]  # fmt: skip
     columns += [Column("Result")] if has_results else []
     output.table(columns, [_change_cells(plan, change, has_results) for change in plan.changes])
     for change in plan.held:
@@ -271,7 +278,8 @@ def _change_cells(plan: Plan, change: Change, has_results: bool) -> list[str | C
         shown(change.psa_account_name, 26),
         shown(change.product_code, 16),
         decimal_text(change.expected),
-        str(change.target),
+        f"{change.target} new line" if change.kind is ChangeKind.CREATE_LINE else str(change.target),
+        "; ".join(part for part in (change.effective_text.replace("_", " "), _next_invoice(change)) if part),
         money(change.monthly_money, change.currency),
         _guard(change),
     ]
@@ -279,6 +287,30 @@ def _change_cells(plan: Plan, change: Change, has_results: bool) -> list[str | C
         result = plan.result(change.id)
         cells.append(outcome_cell(result.outcome) if result is not None else "")
     return cells
+
+
+def _next_invoice(change: Change) -> str:
+    """What the line will say on its next invoice: seats, amount and day, as far as the PSA tells them."""
+    invoice = change.next_invoice
+    if invoice is None:
+        return ""
+    amount = "" if invoice.amount is None else f": {money_text(invoice.amount)}"
+    day = "" if invoice.on is None else f" on {invoice.on}"
+    return f"{invoice.quantity}{amount}{day}"
+
+
+def missing_lines(output: Output, rows: Iterable[Row], plan: Plan, able: PsaCapabilities) -> None:
+    """Clients whose seats no line bills, with the command that adds the line, where the PSA lets a program make one."""
+    added = {change.row_id for change in plan.changes if change.kind is ChangeKind.CREATE_LINE}
+    lacking = [row for row in rows if row.verdict is Verdict.NEW_REVENUE and row.id not in added]
+    if not lacking or not able.creates_lines or plan.state is not PlanState.PROPOSED:
+        return
+    output.line()
+    output.line("Lines that are missing (a person adds them, each on an agreement they choose)", "bold")
+    for row in lacking:
+        seats = row.counts.agreement.seats if isinstance(row.counts.agreement, Known) else ""
+        output.line(f"  {client_name(row)} {_service(row)}, {seats} seats:")
+        output.line(f"    trueup plan add-line {plan.id} {row.id}")
 
 
 def outcome_cell(outcome: WriteOutcome) -> Cell:

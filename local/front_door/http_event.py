@@ -43,11 +43,15 @@ class WebReply:
 
 @dataclass(frozen=True, slots=True)
 class MatchedRoute:
-    """Which function answers, under which route key (``GET /v1/runs/{run_id}``), with which path parameters."""
+    """Which function answers, under which route key (``GET /v1/runs/{run_id}``), with which path parameters.
+
+    ``authorizer`` is who is asked before it: empty for the API's default, NONE for nobody.
+    """
 
     capability: str
     key: str
     parameters: Mapping[str, str]
+    authorizer: str = ""
 
 
 class RouteTable:
@@ -57,7 +61,13 @@ class RouteTable:
         routes = [(definition, route) for definition in definitions for route in definition.routes]
         ordered = sorted(routes, key=lambda pair: ("+}" in pair[1].path, pair[1].path.count("{"), -len(pair[1].path)))
         self._routes = [
-            (route.method, _pattern(route.path), definition.capability, f"{route.method} {route.path}")
+            (
+                route.method,
+                _pattern(route.path),
+                definition.capability,
+                f"{route.method} {route.path}",
+                route.authorizer,
+            )
             for definition, route in ordered
         ]
 
@@ -66,10 +76,10 @@ class RouteTable:
 
     def match(self, method: str, path: str) -> MatchedRoute | None:
         """The route for a decoded path, or None where API Gateway would answer 404 by itself."""
-        for wanted, pattern, capability, key in self._routes:
+        for wanted, pattern, capability, key, authorizer in self._routes:
             found = pattern.fullmatch(path)
             if found and wanted in {method, "ANY"}:
-                return MatchedRoute(capability, key, found.groupdict())
+                return MatchedRoute(capability, key, found.groupdict(), authorizer)
         return None
 
 

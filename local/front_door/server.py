@@ -17,6 +17,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from local.front_door.authorizing import Authorizing
 from local.front_door.functions import FunctionFailed, LocalFunctions
 from local.front_door.http_event import RouteTable, WebReply, WebRequest, event_of, path_of, reply_of
 from trueup.adapters.lambda_web import PROBLEM_CONTENT_TYPE, problem_document
@@ -66,8 +67,9 @@ class LocalServer:
 class FrontDoor:
     """Answers the routes of the template through the functions behind them."""
 
-    def __init__(self, functions: LocalFunctions) -> None:
+    def __init__(self, functions: LocalFunctions, authorizing: Authorizing) -> None:
         self._functions = functions
+        self._authorizing = authorizing
         self._routes = RouteTable(functions)
 
     def answer(self, request: WebRequest) -> WebReply:
@@ -95,7 +97,9 @@ class FrontDoor:
                 request.request_id,
             )
         try:
-            return reply_of(self._functions.call(route.capability, event_of(request, route)))
+            event = event_of(request, route)
+            refusal = self._authorizing.refusal(event, route)
+            return refusal or reply_of(self._functions.call(route.capability, event))
         except FunctionFailed as failed:
             access_log.error("%s failed: %s", route.capability, failed.document["errorType"])
             return problem_reply(

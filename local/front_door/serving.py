@@ -19,9 +19,11 @@ from pathlib import Path
 
 from local.cli.home import ENDPOINT_VARIABLE, Home, environment_of, process_environment
 from local.embedded_store import running_store
+from local.front_door.authorizing import Authorizing
 from local.front_door.executions import Executions
 from local.front_door.functions import LocalFunctions, shared_environment
 from local.front_door.lambda_api import LambdaApi
+from local.front_door.queues import Deliveries, LocalQueues, SqsApi
 from local.front_door.schedules import Schedules
 from local.front_door.server import FrontDoor, LocalServer
 from local.template import LOCAL_TENANT, Deployment, read_template
@@ -75,13 +77,26 @@ def running_system(home: Path, port: int = 0, *, schedules: bool = True) -> Iter
         lambda_server = LocalServer(0, lambda_api.answer)
         stack.callback(lambda_server.stop)
         stack.callback(lambda_api.stop)
-        stack.enter_context(environment_of({"AWS_ENDPOINT_URL_LAMBDA": lambda_server.url + lambda_api.path}))
+        queues = LocalQueues(home / "queues.sqlite", deployment.queues())
+        sqs_api = SqsApi(queues)
+        sqs_server = LocalServer(0, sqs_api.answer)
+        stack.callback(sqs_server.stop)
+        endpoints = {
+            "AWS_ENDPOINT_URL_LAMBDA": lambda_server.url + lambda_api.path,
+            "AWS_ENDPOINT_URL_SQS": sqs_server.url + sqs_api.path,
+        }
+        stack.enter_context(environment_of(endpoints))
         for definition in definitions:
             functions.handler(definition.capability)
-        front = _listening(port, FrontDoor(functions))
+        front = _listening(port, FrontDoor(functions, Authorizing(functions, deployment.authorizers())))
         stack.callback(front.stop)
         lambda_server.start()
+        sqs_server.start()
         resumed = executions.start()
+        triggers = [(definition.capability, trigger) for definition in definitions for trigger in definition.queues]
+        deliveries = Deliveries(queues, functions, triggers)
+        deliveries.start()
+        stack.callback(deliveries.stop)
         front.start()
         if resumed:
             logger.warning("%d executions go on where the last process left them", resumed)

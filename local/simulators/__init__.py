@@ -1,4 +1,4 @@
-"""Mimecast and ConnectWise as real HTTP servers on loopback, over one made-up world, with faults to order.
+"""Mimecast and four PSAs as real HTTP servers on loopback, over one made-up world, with faults to order.
 
     with running(MimecastSimulator(demo_world())) as mimecast:
         mimecast.faults.add("rate_limited", path="/partner/v1/customers", reset_milliseconds=2750)
@@ -11,7 +11,18 @@ As a process: `python -m local.simulators --help`.
 from local.simulators.connectwise import ConnectWiseSimulator
 from local.simulators.demo_world import demo_world, scaled_world
 from local.simulators.mimecast import MimecastSimulator
+from local.simulators.psas import DEFAULT_PSA, SIMULATED_PSAS, SimulatedPsa
 from local.simulators.server import running
 from local.simulators.world import World
 
-__all__ = ["ConnectWiseSimulator", "MimecastSimulator", "World", "demo_world", "running", "scaled_world"]
+__all__ = [
+    "DEFAULT_PSA",
+    "SIMULATED_PSAS",
+    "ConnectWiseSimulator",
+    "MimecastSimulator",
+    "SimulatedPsa",
+    "World",
+    "demo_world",
+    "running",
+    "scaled_world",
+]

@@ -1,4 +1,4 @@
-"""`python -m local.simulators`: both vendors as one process, until SIGTERM or Ctrl-C.
+"""`python -m local.simulators`: Mimecast and one PSA as one process, until SIGTERM or Ctrl-C.
 
 It says where they listen in one line of JSON, on standard output and in the ready file. With a state file the world
 survives the process, however it ends; the world options then count for the first start only.
@@ -12,24 +12,32 @@ import sys
 import threading
 from pathlib import Path
 
-from local.simulators import ConnectWiseSimulator, MimecastSimulator, World, demo_world, scaled_world
-from local.simulators.demo_world import DEMO_SEED
+from local.simulators.demo_world import DEMO_SEED, demo_world, scaled_world
+from local.simulators.mimecast import MimecastSimulator
+from local.simulators.psas import DEFAULT_PSA, SIMULATED_PSAS
+from local.simulators.world import World
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.simulators",
-        description="Serve simulated Mimecast and ConnectWise APIs on 127.0.0.1.",
+        description="Serve a simulated Mimecast and a simulated PSA on 127.0.0.1.",
+    )
+    parser.add_argument(
+        "--psa", choices=sorted(SIMULATED_PSAS), default=DEFAULT_PSA, help=f"which PSA (default: {DEFAULT_PSA})"
     )
     parser.add_argument("--world", default="demo", help="demo (48 clients), or a number of clients (default: demo)")
     parser.add_argument("--seed", type=int, default=DEMO_SEED, help="the same seed gives the same world")
     parser.add_argument("--state", type=Path, help="file that keeps the world; made when it is not there")
     parser.add_argument("--latency-seconds", type=float, default=0.0, help="added to every answer (default: 0)")
     parser.add_argument(
-        "--connectwise-limit-per-minute", type=int, default=0, help="answer 429 beyond this many (default: 0, no limit)"
+        "--psa-limit-per-minute",
+        type=int,
+        help="answer 429 beyond this many; 0 is no limit (default: what the PSA documents by the minute; "
+        "Autotask counts by the hour instead)",
     )
     parser.add_argument("--mimecast-port", type=int, default=0, help="default: a free port")
-    parser.add_argument("--connectwise-port", type=int, default=0, help="default: a free port")
+    parser.add_argument("--psa-port", type=int, default=0, help="default: a free port")
     parser.add_argument("--ready-file", type=Path, help="file that gets the JSON line once both servers answer")
     parser.add_argument(
         "--until-stdin-ends",
@@ -73,14 +81,15 @@ def main() -> int:
         threading.Thread(target=_set_at_end_of_input, args=(stop,), daemon=True).start()
     world = _world(options)
     mimecast = MimecastSimulator(world, latency_seconds=options.latency_seconds, port=options.mimecast_port)
-    connectwise = ConnectWiseSimulator(
+    psa = SIMULATED_PSAS[options.psa].open(
         world,
         latency_seconds=options.latency_seconds,
-        port=options.connectwise_port,
-        limit_per_minute=options.connectwise_limit_per_minute,
+        port=options.psa_port,
+        limit_per_minute=options.psa_limit_per_minute,
     )
-    with mimecast, connectwise:
-        line = json.dumps({"mimecast": mimecast.url, "connectwise": connectwise.url, "pid": os.getpid()})
+    with mimecast, psa:
+        told = {"mimecast": mimecast.url, "psa": psa.url, options.psa: psa.url, "pid": os.getpid()}
+        line = json.dumps(told)
         if options.ready_file is not None:
             temporary = options.ready_file.with_name(options.ready_file.name + ".new")
             temporary.write_text(line + "\n")
@@ -88,7 +97,7 @@ def main() -> int:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
         stop.wait()
-    bugs = mimecast.internal_errors + connectwise.internal_errors
+    bugs = mimecast.internal_errors + psa.internal_errors
     for bug in bugs:
         sys.stderr.write(f"simulator bug: {type(bug).__name__}: {bug}\n")
     return 1 if bugs else 0

@@ -6,6 +6,7 @@ is a guess the code says so. It answers both the release's code base and `v4_6_r
 
 import math
 import re
+import threading
 import time
 from bisect import bisect_right
 from collections import deque
@@ -16,10 +17,12 @@ from urllib.parse import urlencode
 
 from local.simulators import connectwise_routes
 from local.simulators.conditions import ConditionError, Predicate, field_of, parse_conditions
+from local.simulators.connectwise_callbacks import DELIVERIES, KEY_PATH, CallbackSender
 from local.simulators.connectwise_records import only_fields
 from local.simulators.credentials import (
     CONNECTWISE_CLIENT_ID,
     CONNECTWISE_COMPANY_ID,
+    CONNECTWISE_SIGNING_KEY,
     connectwise_headers,
 )
 from local.simulators.messages import Reply, Request, json_reply
@@ -42,7 +45,9 @@ class ConnectWiseSimulator(Simulator):
     `link_carries_query` (whether forward-only Links repeat fields and conditions; the documented sample does not),
     `page_cap` (the most rows a page holds, whatever is asked for), `link_style` (used: the Link names the page size
     that was used; asked: the one that was asked for; relative: without a server; number: forward-only paging is not
-    known and pages are numbered; none: no Link at all).
+    known and pages are numbered; none: no Link at all), `callback_delivery` (once, twice, reversed, stale; see
+    CallbackSender), `callbacks_on_change` (whether callbacks are sent after each answered request; else when
+    `deliver_callbacks` is called, or the control operation of that name).
     """
 
     name = "ConnectWise"
@@ -55,6 +60,8 @@ class ConnectWiseSimulator(Simulator):
         "link_carries_query",
         "page_cap",
         "link_style",
+        "callback_delivery",
+        "callbacks_on_change",
     )
 
     def __init__(self, world: World, *, latency_seconds: float = 0.0, port: int = 0, limit_per_minute: int = 0) -> None:
@@ -68,6 +75,38 @@ class ConnectWiseSimulator(Simulator):
         self.link_style = "used"
         self.monotonic: Callable[[], float] = time.monotonic
         self._served_at: deque[float] = deque()
+        self.callbacks = CallbackSender(world)
+        self.callbacks_on_change = False
+
+    # Callbacks.
+
+    @property
+    def callback_delivery(self) -> str:
+        """How callbacks are sent."""
+        return self.callbacks.delivery
+
+    @callback_delivery.setter
+    def callback_delivery(self, value: str) -> None:
+        if value not in DELIVERIES:
+            raise ValueError(f"callback_delivery is one of {', '.join(DELIVERIES)}")
+        self.callbacks.delivery = value
+
+    def deliver_callbacks(self) -> None:
+        """Tell whoever registered what changed since the last time."""
+        self.callbacks.deliver(self.url, self.stopping)
+
+    def respond(self, request: Request) -> Reply:
+        """Answer, and tell whoever registered of what that changed, in a thread of its own as the PSA does."""
+        reply = super().respond(request)
+        if self.callbacks_on_change:
+            sending = (request.base_url, self.stopping)
+            threading.Thread(target=self.callbacks.deliver, args=sending, daemon=True).start()
+        return reply
+
+    @property
+    def operations(self) -> Mapping[str, Callable[[], None]]:
+        """What the control route may make this vendor do."""
+        return {"deliver_callbacks": self.deliver_callbacks}
 
     # Errors, in the vendor's two shapes.
 
@@ -115,6 +154,9 @@ class ConnectWiseSimulator(Simulator):
         if request.path.startswith("/login/companyinfo/"):
             request.route = "/login/companyinfo/{company}"
             return self._company_info(request)
+        if request.path == KEY_PATH:
+            # Whoever gets a callback must be able to check it, so no credential is asked for.
+            return json_reply(200, {"signing_key": CONNECTWISE_SIGNING_KEY})
         refused = self._over_limit() or self._not_allowed(request)
         if refused is not None:
             return refused

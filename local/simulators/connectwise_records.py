@@ -47,8 +47,28 @@ def agreement_record(world: World, agreement: PsaAgreement) -> dict[str, Any]:
     }
 
 
+MORE_FIELDS = (
+    "taxableFlag",
+    "serialNumber",
+    "purchaseItemFlag",
+    "specialOrderFlag",
+    "uom",
+    "prorateCurrentPeriodFlag",
+    "invoiceGrouping",
+    "customFields",
+)
+"""Fields of an addition that the shared world does not know; kept beside it where somebody sets them."""
+
+
+def keep_more(world: World, line_id: int, given: Mapping[str, Any]) -> None:
+    """Keep those fields of an addition."""
+    kept = world.vendor_state.setdefault("connectwise", {}).setdefault("additions", {})
+    kept[str(line_id)] = {name: given[name] for name in MORE_FIELDS if name in given}
+
+
 def addition_record(world: World, line: PsaAddition) -> dict[str, Any]:
     """One addition; the extended amounts follow the quantity, as they do in the PSA."""
+    more = world.vendor_state.get("connectwise", {}).get("additions", {}).get(str(line.id), {})
     item = world.catalog[line.product_id]
     price, cost = round(line.quantity * line.unit_price, 2), round(line.quantity * line.unit_cost, 2)
     return {
@@ -73,6 +93,7 @@ def addition_record(world: World, line: PsaAddition) -> dict[str, Any]:
         "sequenceNumber": line.sequence_number,
         "agreementId": line.agreement_id,
         "agreementStatus": world.agreements[line.agreement_id].status,
+        **more,
         "_info": {"lastUpdated": line.last_updated, "updatedBy": line.updated_by},
     }
 

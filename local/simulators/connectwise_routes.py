@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local.simulators.connectwise_records import addition_record, agreement_record, catalog_record, company_record
+from local.simulators import connectwise_callbacks as callbacks
+from local.simulators.connectwise_records import (
+    addition_record,
+    agreement_record,
+    catalog_record,
+    company_record,
+    keep_more,
+)
 from local.simulators.messages import Reply, Request, json_reply, wire_time
 from local.simulators.world import PsaAddition, WriteRecord
 
@@ -32,7 +39,7 @@ _PATCHABLE = {
     "description": "description",
     "invoiceDescription": "invoice_description",
 }
-_NUMBERS = {"quantity", "lessIncluded", "unitPrice", "unitCost"}
+_NUMBERS = {"quantity", "lessIncluded", "unitPrice", "unitCost", "sequenceNumber"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +186,7 @@ def _read_operation(operation: Any, changes: dict[str, Any]) -> _Problem | None:
     if "/" in path:
         # Documented trap: a path below a reference may be answered 200 while nothing changes.
         return None
-    if path not in _PATCHABLE:
+    if path not in _PATCHABLE and operation["op"] != "add":
         return _Problem(path, f"The field {path} cannot be changed.")
     value = None if operation["op"] == "remove" else operation.get("value")
     if path in _NUMBERS:
@@ -193,7 +200,7 @@ def _read_operation(operation: Any, changes: dict[str, Any]) -> _Problem | None:
             return _Problem(path, "The field billCustomer must be Billable, DoNotBill or NoCharge.")
     elif not isinstance(value, str) and not (value is None and path == "cancelledDate"):
         return _Problem(path, f"The field {path} must be text.")
-    changes[_PATCHABLE[path]] = value
+    changes[_PATCHABLE.get(path, "sequence_number")] = value
     return None
 
 
@@ -209,34 +216,42 @@ def _post_addition(simulator: "ConnectWiseSimulator", request: Request, record: 
     if body.get("billCustomer") not in ("Billable", "DoNotBill", "NoCharge"):
         return _invalid("billCustomer", "The field billCustomer is required.")
     changes: dict[str, Any] = {}
-    for name in ("quantity", "effectiveDate", "description"):
+    for name in (*_PATCHABLE, "sequenceNumber"):
         if name in body:
             problem = _read_operation({"op": "add", "path": name, "value": body[name]}, changes)
             if problem is not None:
                 return _invalid(problem.field, problem.message)
+    clamp = request.fault("clamped_quantity")
+    if clamp and "quantity" in changes:
+        changes["quantity"] = min(changes["quantity"], float(clamp.option("maximum", 1)))
     line = PsaAddition(
         id=max(world.additions, default=88_430) + 1,
         agreement_id=parent,
         product_id=item.id,
-        quantity=changes.get("quantity", 1.0),
-        unit_price=item.price,
-        unit_cost=item.cost,
-        bill_customer=body["billCustomer"],
-        effective_date=changes.get("effective_date", wire_time(world.clock())),
-        description=changes.get("description", item.description),
-        invoice_description=item.description,
+        **{
+            "quantity": 1.0,
+            "unit_price": item.price,
+            "unit_cost": item.cost,
+            "effective_date": wire_time(world.clock()),
+            "description": item.description,
+            "invoice_description": item.description,
+            **changes,
+        },
         last_updated=wire_time(world.clock()),
         updated_by="ApiMimecast",
     )
-    record.line_id, record.after, record.committed = line.id, line.quantity, True
-    world.writes.append(record)
-    world.add_addition(line)
-    world.persist()
+
+    def work() -> None:
+        record.before, record.after, record.line_id = 0.0, line.quantity, line.id
+        world.add_addition(line)
+        keep_more(world, line.id, body)
+
+    world.commit(record, line.id, work)
     location = f"{request.base_url}{request.path}/{line.id}"
     return json_reply(201, addition_record(world, line), headers=[("Location", location)])
 
 
-# Audit trail and callbacks.
+# Audit trail.
 
 
 def _audit_trail(simulator: "ConnectWiseSimulator", request: Request, _record: WriteRecord | None) -> Reply:
@@ -249,37 +264,6 @@ def _audit_trail(simulator: "ConnectWiseSimulator", request: Request, _record: W
     for row in rows:
         del row["agreement_id"]
     return json_reply(200, rows)
-
-
-def _callbacks(simulator: "ConnectWiseSimulator", request: Request, _record: WriteRecord | None) -> Reply:
-    callbacks = {one["id"]: one for one in simulator.world.callbacks}
-    return simulator.page_of(request, sorted(callbacks), lambda key: callbacks[key])
-
-
-def _post_callback(simulator: "ConnectWiseSimulator", request: Request, record: WriteRecord) -> Reply:
-    world, body = simulator.world, _json(request.body)
-    if not isinstance(body, dict):
-        return simulator.error_reply(400, "InvalidObject", "callback object is invalid")
-    for name in ("url", "objectId", "type", "level"):
-        if name not in body:
-            return _invalid(name, f"The field {name} is required.", "callback")
-    callback = {
-        "id": 77 + len(world.callbacks),
-        "description": body.get("description", ""),
-        "url": body["url"],
-        "objectId": body["objectId"],
-        "type": body["type"],
-        "level": body["level"],
-        "memberId": 196,
-        "inactiveFlag": bool(body.get("inactiveFlag", False)),
-        "isSelfSuppressedFlag": bool(body.get("isSelfSuppressedFlag", False)),
-        "_info": {},
-    }
-    record.committed = True
-    world.callbacks.append(callback)
-    world.writes.append(record)
-    world.persist()
-    return json_reply(201, callback)
 
 
 def _json(body: bytes) -> Any:
@@ -309,6 +293,11 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/procurement/catalog/count": {"GET": _catalog_count},
     "/procurement/catalog/{id}": {"GET": _catalog_item},
     "/system/audittrail": {"GET": _audit_trail},
-    "/system/callbacks": {"GET": _callbacks, "POST": _post_callback},
+    "/system/callbacks": {"GET": callbacks.list_callbacks, "POST": callbacks.post_callback},
+    "/system/callbacks/{id}": {
+        "GET": callbacks.one_callback,
+        "PATCH": callbacks.patch_callback,
+        "DELETE": callbacks.delete_callback,
+    },
 }
 _PATTERNS = {template: re.compile(template.replace("{id}", r"(\d{1,12})")) for template in ROUTES}

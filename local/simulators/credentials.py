@@ -8,6 +8,7 @@ CONNECTWISE_COMPANY_ID = "acmemsp"
 CONNECTWISE_PUBLIC_KEY = "simPublicKey0001"
 CONNECTWISE_PRIVATE_KEY = "simPrivateKey-not-real"
 CONNECTWISE_CLIENT_ID = "00000000-0000-4000-8000-0000000c11e7"
+CONNECTWISE_SIGNING_KEY = "sim-connectwise-signing-key-not-real"
 HALOPSA_CLIENT_ID = "00000000-0000-4000-8000-00000000ba10"
 HALOPSA_CLIENT_SECRET = "sim-halopsa-client-secret-not-real"
 HALOPSA_TENANT = "acme"
@@ -28,3 +29,27 @@ def connectwise_headers() -> dict[str, str]:
         "clientId": CONNECTWISE_CLIENT_ID,
         "Accept": "application/vnd.connectwise.com+json; version=2025.1",
     }
+
+AUTOTASK_USER_NAME = "trueup-api@acmemsp.example"
+AUTOTASK_SECRET = "sim-autotask-secret-not-real"
+AUTOTASK_INTEGRATION_CODE = "SIMINTEGRATIONCODE0001"
+
+
+def autotask_headers() -> dict[str, str]:
+    """The headers of a call that the simulated Autotask lets in."""
+    return {
+        "ApiIntegrationCode": AUTOTASK_INTEGRATION_CODE,
+        "UserName": AUTOTASK_USER_NAME,
+        "Secret": AUTOTASK_SECRET,
+    }
+
+
+SYNCRO_API_KEY = "sim-syncro-api-key-not-real"
+
+# What /me tells of its own accord. A test that looks for it in reports and errors proves that it goes nowhere.
+SYNCRO_USER_TOKEN_CANARY = "sim-syncro-user-token-canary-9e2f"
+
+
+def syncro_headers() -> dict[str, str]:
+    """The headers of a call that the simulated Syncro lets in."""
+    return {"Authorization": f"Bearer {SYNCRO_API_KEY}"}

@@ -61,7 +61,7 @@ CLIENTS: tuple[Client, ...] = (
     Client("less_included", "Westerfold Clinics", seats=30, billed=30.0),
     Client("do_not_bill", "Yarrow Community Kitchen", seats=22, billed=20.0),
     Client("cancelled_and_future", "Zephyr Lane Studios"),
-    Client("fractional", "Ashcombe Ceramics", seats=2, billed=1.5),
+    Client("small_increase", "Ashcombe Ceramics", seats=2, billed=1.0),
     Client("unmapped_service", "Bellweather Insurance", addon="9745"),
     Client("partner_count_only", "Copperfield Timber"),
     Client("partner_count_only", "Drayford Nurseries", seats=37, billed=35.0),

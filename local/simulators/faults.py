@@ -52,8 +52,9 @@ KINDS: Mapping[str, str] = {
     "false_success": "a PATCH says 200 and changes nothing",
     "moved_line": "a person edits the line in the path before the request is served; options quantity (default: one "
     "more), touch_only (only lastUpdated moves)",
-    # HaloPSA, whose write replaces all lines of an invoice. There moved_line takes option line_id.
-    "other_line_lost": "a POST of lines drops a line that was posted; option line_id (default: the first untouched one)",
+    # HaloPSA, whose write replaces all lines of an invoice. There moved_line takes option line_id, and with option
+    # add_item (an item's id) adds a line beside that one instead.
+    "other_line_lost": "a POST of lines drops a line that was posted; option line_id (default: first untouched one)",
     "other_line_moved": "a POST of lines changes a line that was posted as it was; options line_id, quantity",
     "invoice_run": "an invoice run makes an invoice of the schedule before the request is served",
     "other_client": "the reply is about another client than the one asked for",

@@ -5,6 +5,7 @@ the vendor's behavior is a guess the code says so.
 """
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -15,7 +16,8 @@ from local.simulators import halopsa_routes
 from local.simulators.credentials import HALOPSA_CLIENT_ID, HALOPSA_CLIENT_SECRET, HALOPSA_TENANT
 from local.simulators.faults import Fault
 from local.simulators.halopsa_records import halo_time, memory
-from local.simulators.halopsa_writing import note_change
+from local.simulators.halopsa_webhooks import WebhookSender
+from local.simulators.halopsa_writing import add_line, note_change
 from local.simulators.messages import Reply, Request, json_reply
 from local.simulators.server import Simulator
 from local.simulators.world import World, WriteRecord
@@ -30,8 +32,10 @@ class HaloPsaSimulator(Simulator):
     """HaloPSA on loopback.
 
     Switches: `auth_url` (what authinfo names; empty: this server), `tenant` (the one that may sign in),
-    `token_lifetime_seconds`, `limit_per_minute` (0: no limit) with `limit_window_seconds`. The operation
-    `expire_tokens` makes every token that was given invalid.
+    `token_lifetime_seconds`, `limit_per_minute` (0: no limit) with `limit_window_seconds`, `webhooks_on_change`
+    (whether webhooks are told after each answered request; else with the operation `deliver_webhooks`),
+    `webhook_batches` and `invoice_events` (see WebhookSender). The operation `expire_tokens` makes every token that was
+    given invalid.
     """
 
     name = "HaloPSA"
@@ -42,6 +46,9 @@ class HaloPsaSimulator(Simulator):
         "token_lifetime_seconds",
         "limit_per_minute",
         "limit_window_seconds",
+        "webhooks_on_change",
+        "webhook_batches",
+        "invoice_events",
     )
 
     def __init__(self, world: World, *, latency_seconds: float = 0.0, port: int = 0, limit_per_minute: int = 0) -> None:
@@ -52,14 +59,41 @@ class HaloPsaSimulator(Simulator):
         self.limit_per_minute = limit_per_minute
         self.limit_window_seconds = 60.0
         self.monotonic: Callable[[], float] = time.monotonic
+        self.webhooks = WebhookSender(world)
+        self.webhooks_on_change = False
         self.further_writes: dict[int, list[WriteRecord]] = {}
         self._tokens: dict[str, float] = {}
         self._served_at: list[float] = []
 
     @property
     def operations(self) -> Mapping[str, Callable[[], None]]:
-        """`expire_tokens`."""
-        return {"expire_tokens": self.expire_tokens}
+        """`expire_tokens` and `deliver_webhooks`."""
+        return {"expire_tokens": self.expire_tokens, "deliver_webhooks": self.webhooks.deliver}
+
+    @property
+    def webhook_batches(self) -> bool:
+        """Whether messages go out in batches."""
+        return self.webhooks.batches
+
+    @webhook_batches.setter
+    def webhook_batches(self, value: bool) -> None:
+        self.webhooks.batches = value
+
+    @property
+    def invoice_events(self) -> bool:
+        """Whether recurring invoices have events."""
+        return self.webhooks.invoice_events
+
+    @invoice_events.setter
+    def invoice_events(self, value: bool) -> None:
+        self.webhooks.invoice_events = value
+
+    def respond(self, request: Request) -> Reply:
+        """Answer, and tell the webhooks of what that changed, in a thread of its own as the PSA does."""
+        reply = super().respond(request)
+        if self.webhooks_on_change:
+            threading.Thread(target=self.webhooks.deliver, daemon=True).start()
+        return reply
 
     def expire_tokens(self) -> None:
         """Every token that was given is refused from now on."""
@@ -189,11 +223,17 @@ class HaloPsaSimulator(Simulator):
             line = self.world.additions.get(int(fault.option("line_id", 0)))
             if line is None:
                 return
+            if fault.option("add_item"):
+                added = add_line(self.world, line.agreement_id, self.world.catalog[int(fault.option("add_item"))])
+                note_change(self, line.agreement_id, added.id, "line added", ("", f"{added.quantity:g}"), "jsmith")
+                return
             before = line.quantity
             if fault.option("touch_only"):
                 self.world.edit_addition(line.id, description=f"{line.description} *")
                 return
             self.world.edit_addition(line.id, quantity=float(fault.option("quantity", before + 1)))
+            if line.quantity == before:
+                return
             values = (f"{before:g}", f"{line.quantity:g}")
             note_change(self, line.agreement_id, line.id, "qty_order", values, line.updated_by)
 

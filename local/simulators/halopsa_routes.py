@@ -1,13 +1,12 @@
 """The routes of the simulated HaloPSA: which path and method leads where, and what each one reads."""
 
-import json
 import re
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.simulators.halopsa_records import client_record, invoice_record, item_record, memory
+from local.simulators.halopsa_webhooks import delete_webhook, list_webhooks, post_webhook
 from local.simulators.halopsa_writing import post_invoices
 from local.simulators.messages import Reply, Request, json_reply
 from local.simulators.world import WriteRecord
@@ -129,47 +128,6 @@ def _holds(request: Request, row: Mapping[str, Any], fields: Iterable[str]) -> b
     return not text or any(text in str(row[field]).casefold() for field in fields)
 
 
-# Webhooks.
-
-
-def _webhooks(simulator: "HaloPsaSimulator", _request: Request, _record: WriteRecord | None) -> Reply:
-    # The envelope is unverified. A password is not told again.
-    return json_reply(200, [_shown(one) for one in memory(simulator.world)["webhooks"]])
-
-
-def _post_webhooks(simulator: "HaloPsaSimulator", request: Request, record: WriteRecord) -> Reply:
-    world, document = simulator.world, _json(request.body)
-    if not isinstance(document, list) or len(document) != 1 or not isinstance(document[0], dict):
-        return simulator.error_reply(400, message="One webhook is expected in an array.")
-    if not document[0].get("name") or not document[0].get("url"):
-        return simulator.error_reply(400, message="A webhook needs a name and a url.")
-    webhooks = memory(world)["webhooks"]
-    webhook = {**document[0], "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"webhook {len(webhooks)} {world.clock()}"))}
-    world.commit(record, None, lambda: webhooks.append(webhook))
-    return json_reply(201, [_shown(webhook)])
-
-
-def _delete_webhook(simulator: "HaloPsaSimulator", _request: Request, record: WriteRecord, key: str) -> Reply:
-    world = simulator.world
-    kept = memory(world)
-    if all(one["id"] != key for one in kept["webhooks"]):
-        return simulator.error_reply(404)
-    left = [one for one in kept["webhooks"] if one["id"] != key]
-    world.commit(record, None, lambda: kept.update(webhooks=left))
-    return Reply(204)
-
-
-def _shown(webhook: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in webhook.items() if name != "basic_password"}
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/Agent/me": {"GET": _me},
     "/Client": {"GET": _clients},
@@ -179,8 +137,8 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/InvoiceChange": {"GET": _changes},
     "/Item": {"GET": _items},
     "/Item/{id}": {"GET": _item},
-    "/Webhook": {"GET": _webhooks, "POST": _post_webhooks},
-    "/Webhook/{guid}": {"DELETE": _delete_webhook},
+    "/Webhook": {"GET": list_webhooks, "POST": post_webhook},
+    "/Webhook/{guid}": {"DELETE": delete_webhook},
 }
 _PATTERNS = {
     template: re.compile(template.replace("{id}", r"(-?\d{1,12})").replace("{guid}", r"([0-9a-f-]{36})"), re.IGNORECASE)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from local.simulators.halopsa_records import COMPUTED, halo_time, invoice_record, memory
+from local.simulators.halopsa_records import COMPUTED, EMPTY_DATE, halo_time, invoice_record, memory
 from local.simulators.messages import Reply, Request, json_reply, wire_time
-from local.simulators.world import PsaAddition, WriteRecord
+from local.simulators.world import CatalogItem, PsaAddition, World, WriteRecord
 
 if TYPE_CHECKING:
     from local.simulators.halopsa import HaloPsaSimulator
@@ -131,6 +131,8 @@ class _Posting:
 
     def _removal(self, line_id: int) -> Callable[[WriteRecord], None]:
         def work(record: WriteRecord) -> None:
+            kept = memory(self._world)
+            kept["last_line_id"] = max(kept.get("last_line_id", 0), *self._world.additions)
             line = self._world.remove_addition(line_id)
             record.before, record.after = line.quantity, 0.0
             memory(self._world)["lines"].pop(str(line_id), None)
@@ -167,19 +169,18 @@ class _Posting:
     def _addition(self, posted: dict[str, Any]) -> Callable[[WriteRecord], None]:
         def work(record: WriteRecord) -> None:
             item = self._world.catalog[posted["_itemid"]]
-            line = PsaAddition(
-                id=max(self._world.additions, default=88_430) + 1,
-                agreement_id=self._invoice_id,
-                product_id=item.id,
+            line = add_line(
+                self._world,
+                self._invoice_id,
+                item,
                 quantity=float(posted["qty_order"]),
                 unit_price=float(posted.get("unit_price") or 0),
                 unit_cost=float(posted.get("unit_cost") or 0),
-                effective_date="",
+                effective_date=_world_day(posted.get("startdate")) or "",
+                cancelled_date=_world_day(posted.get("enddate")),
                 description=str(posted.get("item_shortdescription") or item.description),
-                last_updated=wire_time(self._world.clock()),
                 updated_by=WORLD_API_AGENT,
             )
-            self._world.add_addition(line)
             self._keep(line.id, posted)
             record.line_id, record.before, record.after = line.id, 0.0, line.quantity
             self._note(line.id, "line added", "", f"{line.quantity:g}")
@@ -193,6 +194,17 @@ class _Posting:
 
     def _note(self, line_id: int, field: str, old: str, new: str) -> None:
         note_change(self._simulator, self._invoice_id, line_id, field, (old, new), API_AGENT)
+
+
+def add_line(world: World, invoice_id: int, item: CatalogItem, **fields: Any) -> PsaAddition:
+    """Put a new line on an invoice. An id is never used twice, as in a database."""
+    kept = memory(world)
+    kept["last_line_id"] = max(max(world.additions, default=88_430), kept.get("last_line_id", 0)) + 1
+    plain = {"quantity": 1.0, "unit_price": item.price, "unit_cost": item.cost, "effective_date": ""}
+    text = {"description": item.description, "updated_by": "jsmith", "last_updated": wire_time(world.clock())}
+    line = PsaAddition(kept["last_line_id"], invoice_id, item.id, **{**plain, **text, **fields})
+    world.add_addition(line)
+    return line
 
 
 def note_change(
@@ -212,6 +224,10 @@ def note_change(
             "datetime": halo_time(simulator.world.clock()),
         }
     )
+
+
+def _world_day(moment: Any) -> str | None:
+    return f"{moment[:10]}T00:00:00Z" if isinstance(moment, str) and moment != EMPTY_DATE else None
 
 
 def _json(body: bytes) -> Any:

@@ -45,6 +45,15 @@ def test_query_headers_and_json_go_out_as_given() -> None:
     assert body == b'[{"op":"replace","path":"quantity","value":12}]'
 
 
+def test_json_that_is_written_already_goes_out_byte_for_byte() -> None:
+    written = b'[{"price": 12.3400, "share": 1E+3}]'
+    with scripted(OK) as server, client_of(server.port) as client:
+        client.send("POST", "/v1/a", json_body=written, retry=RetryRule.ONCE)
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert b"Content-Type: application/json" in head
+    assert body == written
+
+
 def test_a_form_is_sent_as_a_form() -> None:
     with scripted(OK) as server, client_of(server.port) as client:
         client.send("POST", "/oauth/token", form={"client_id": "a b", "client_secret": "c&d"}, retry=RetryRule.SAFE)

@@ -133,6 +133,18 @@ def test_T2_an_absurd_wait_is_cut_to_a_quarter_of_an_hour(text: str) -> None:
     assert clock.sleeps == [900.0]
 
 
+@pytest.mark.fault("P17")
+@pytest.mark.parametrize("ahead", [datetime.timedelta(days=40), datetime.timedelta(hours=-3)])
+def test_P17_a_moment_to_wait_for_is_on_the_clock_of_whoever_named_it(ahead: datetime.timedelta) -> None:
+    theirs = DEFAULT_START + ahead
+    moments = (theirs, theirs + datetime.timedelta(seconds=9))
+    sent, after = (format_datetime(moment, usegmt=True) for moment in moments)
+    clock = FakeClock()
+    with talking(reply(429, headers=[("Date", sent), ("Retry-After", after)]), OK, clock=clock) as (_, client):
+        client.send("GET", "/a", retry=RetryRule.SAFE)
+    assert clock.sleeps == [9.0]
+
+
 @pytest.mark.fault("T3")
 @pytest.mark.parametrize(
     ("value", "waited"),

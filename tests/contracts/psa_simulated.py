@@ -14,7 +14,7 @@ from local.simulators.server import Simulator
 from tests.contracts.psa_subjects import Patch, Scene, Traits
 from tests.fakes.clock import FakeClock
 from trueup.adapters.http import HttpLimits
-from trueup.ports.psa import PsaBilling, PsaLineCreation
+from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 
 HASTY = HttpLimits(read_timeout_seconds=0.25, attempts=3)
 """For the one test that waits for a timeout of the socket itself."""
@@ -76,6 +76,11 @@ class SimulatedSubject[Adapter: Closable]:
         """The adapter, for a PSA whose capabilities say that it makes lines."""
         return cast(PsaLineCreation, self.psa)
 
+    @property
+    def reader(self) -> PsaAccountReading:
+        """The adapter, for a PSA whose capabilities say that it sends callbacks."""
+        return cast(PsaAccountReading, self.psa)
+
     # The next write.
 
     def clamp_next_write(self, maximum: int) -> None:
@@ -104,6 +109,11 @@ class SimulatedSubject[Adapter: Closable]:
 
     def refuse_next_creation(self) -> None:
         self._fault("status", self.creation, status=self.refusal_status)
+
+    def lose_next_write_of_dated_change(self, *, committed: bool) -> None:
+        """A dated change that is two steps begins by making a line."""
+        route = self.write if self.second_step is None else self.creation
+        self._fault("drop_after_commit" if committed else "drop_before_commit", route)
 
     def lose_second_step(self, *, committed: bool) -> None:
         if self.second_step is None:

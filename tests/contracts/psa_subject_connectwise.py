@@ -48,6 +48,7 @@ class ConnectWiseSubject(SimulatedSubject[ConnectWiseBilling]):
     product_reads = Route("GET", "/procurement/*")
     write = Route("PATCH", "*")
     creation = Route("POST", "*")
+    second_step = Route("PATCH", "*")
 
     def person_sets(self, line_id: str, quantity: int) -> None:
         self.simulator.world.edit_addition(int(line_id), quantity=float(quantity))

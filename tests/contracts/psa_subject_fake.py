@@ -28,10 +28,10 @@ READING = ("read_page", "read_line", "read_account", "set_quantity", "create_lin
 class FakeSubject:
     """The fake, and what its switches do."""
 
-    traits = TRAITS
     secrets = ()
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, traits: Traits = TRAITS) -> None:
+        self.traits = traits
         self.holds = scene
         self.psa = FakePsa(
             FakeClock(),
@@ -39,8 +39,9 @@ class FakeSubject:
             agreements=scene.agreements,
             lines=scene.lines,
             products=scene.products,
+            can=traits.capabilities,
         )
-        self.maker = self.psa
+        self.maker = self.reader = self.psa
 
     def person_sets(self, line_id: str, quantity: int) -> None:
         self.psa.person_edits(line_id, quantity=Decimal(quantity))
@@ -72,6 +73,9 @@ class FakeSubject:
 
     def refuse_next_creation(self) -> None:
         self.psa.next_write(WriteFault.REFUSED)
+
+    def lose_next_write_of_dated_change(self, *, committed: bool) -> None:
+        self.lose_next_write(committed=committed)
 
     def lose_second_step(self, *, committed: bool) -> None:
         self.psa.next_write(WriteFault.UNREADABLE if committed else WriteFault.HALF)

@@ -14,7 +14,6 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Protocol
 
 from trueup.domain.billing import (
@@ -29,7 +28,7 @@ from trueup.domain.billing import (
     PsaAccountId,
 )
 from trueup.domain.effective import PsaCapabilities
-from trueup.ports.psa import PsaBilling, PsaLineCreation
+from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 
 VERSION = "2025-10-31T18:22:10Z"
 type Patch = Callable[[object, str, object], None]
@@ -90,6 +89,8 @@ class Subject(Protocol):
     @property
     def maker(self) -> PsaLineCreation: ...
     @property
+    def reader(self) -> PsaAccountReading: ...
+    @property
     def traits(self) -> Traits: ...
     @property
     def holds(self) -> Scene: ...
@@ -110,6 +111,7 @@ class Subject(Protocol):
     def break_reading_after_next_write(self) -> None: ...
     def lose_next_creation(self, *, committed: bool) -> None: ...
     def refuse_next_creation(self) -> None: ...
+    def lose_next_write_of_dated_change(self, *, committed: bool) -> None: ...
     def lose_second_step(self, *, committed: bool) -> None: ...
 
     # Reading.
@@ -139,7 +141,7 @@ type OpenSubject = Callable[[Scene, Patch], AbstractContextManager[Subject]]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One PSA that is under contract, or why it is not."""
+    """One PSA that is under contract; ``problem`` is why its subject could not be had."""
 
     name: str
     traits: Traits | None = None
@@ -148,12 +150,9 @@ class Kind:
 
 
 def find_kind(name: str) -> Kind:
-    """The PSA's subject where its module is in the tree; with the error where that cannot be imported."""
-    module_name = f"tests.contracts.psa_subject_{name}"
-    if find_spec(module_name) is None:
-        return Kind(name)
+    """The PSA's subject. A module that cannot be imported is a failed test of its own and takes no other PSA along."""
     try:
-        module = import_module(module_name)
+        module = import_module(f"tests.contracts.psa_subject_{name}")
     except ImportError as error:
         return Kind(name, problem=error)
     return Kind(name, module.TRAITS, getattr(module, f"{name}_subject"))

@@ -32,7 +32,7 @@ from trueup.domain.billing import (
 from trueup.domain.counts import Basis, Evidence, Failed, Known, Missing, Seats
 from trueup.domain.guards import Hold
 from trueup.domain.integrations import Side
-from trueup.domain.mapping import AccountEntry, Decision, MappingState, MappingTotals, ServiceEntry
+from trueup.domain.mapping import AccountEntry, Decision, FormerTarget, MappingState, MappingTotals, ServiceEntry
 from trueup.domain.matching import MatchRule, Suggestion
 from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.runs import Run, RunState, Snapshot, Step
@@ -80,6 +80,9 @@ def entry(vendor_id: str, name: str = "", state: MappingState = MappingState.UNM
         state=state,
         decision=decision,
         suggestions=(Suggestion("19", "Klient", 88, ("rare word: klient",)),),
+        psa_system="https://acme.halopsa.com",
+        psa_integration="halopsa",
+        former=(FormerTarget("https://api-na.myconnectwise.net acme", "connectwise", "271", "Klient", decision),),
     )
 
 
@@ -91,6 +94,9 @@ def service(service_id: str) -> ServiceEntry:
         MappingState.MAPPED,
         product_id=ProductId("p"),
         catalog_price=Decimal("3.10"),
+        psa_system="https://acme.halopsa.com",
+        psa_integration="halopsa",
+        former=(FormerTarget("https://api-na.myconnectwise.net acme", "connectwise", "560", "Mail", code="MIME"),),
     )
 
 

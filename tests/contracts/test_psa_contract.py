@@ -51,7 +51,7 @@ from trueup.domain.errors import (
 
 type Opened = Callable[[Scene], Subject]
 
-NAMES = ("fake", "connectwise", "autotask", "halopsa", "syncro")
+NAMES = ("fake", "fake_by_day", "connectwise", "autotask", "halopsa", "syncro")
 KINDS = {name: find_kind(name) for name in NAMES}
 EMAIL = a_product(560, "MIME-EMAIL-S1")
 AWARENESS = a_product(561, "MIME-AWARE", "Mimecast Awareness Training")
@@ -92,8 +92,6 @@ def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.mark.parametrize("name", NAMES)
 def test_every_psa_is_under_contract(name: str) -> None:
     kind = KINDS[name]
-    if kind.traits is None and kind.problem is None:
-        pytest.skip(f"{name} has no subject in the tree yet")
     assert kind.problem is None
     assert kind.traits is not None
     assert kind.traits.name == name
@@ -615,6 +613,28 @@ def test_a_refused_write_is_rejected(opened: Opened) -> None:
     subject.refuse_next_write()
     assert write(subject) == (WriteOutcome.REJECTED, Decimal(12))
     assert quantity_of(subject) == 12
+
+
+@every_psa
+@pytest.mark.fault("P8")
+def test_P8_each_line_has_a_result_of_its_own(opened: Opened) -> None:
+    """Nothing is sent in bulk: one line that is refused says nothing of the next, on the same agreement or another."""
+    second = an_agreement(1202, HARBOR)
+    others = (a_line(88432, MANAGED, AWARENESS, "3"), a_line(88433, second, EMAIL, "5"))
+    subject = opened(Scene((HARBOR,), (MANAGED, second), (LINE, *others), (EMAIL, AWARENESS)))
+    subject.refuse_next_write()
+    results = [
+        subject.psa.set_quantity(
+            reference_of(line),
+            expected=line.quantity,
+            expected_version="",
+            target=Seats(20),
+            effective=subject.traits.effective,
+        )
+        for line in subject.holds.lines
+    ]
+    assert [result.outcome for result in results] == [WriteOutcome.REJECTED, *[WriteOutcome.APPLIED] * 2]
+    assert [line.quantity for line in read_whole(subject).lines] == [12, 20, 20]
 
 
 @having(Feature.TRANSPORT)

@@ -259,6 +259,14 @@ class TestSecretsManagerVault:
             assert "s3cr3t" not in kept
         assert "DeletedDate" not in secrets_client.describe_secret(SecretId=f"{PREFIX}mimecast")
 
+    def test_a_secret_that_the_stack_made_without_a_value_holds_nothing(self, clock: FakeClock) -> None:
+        client = boto3.client("secretsmanager", region_name="eu-west-1")
+        vault = SecretsManagerVault(client, prefix=PREFIX, clock=clock)
+        with Stubber(client) as stub:
+            stub.add_response("get_secret_value", {})
+            with pytest.raises(NotConnected):
+                vault.get("mimecast", host=HOST)
+
     def test_a_secret_somebody_else_wrote_is_told(self, secrets_client: Any, clock: FakeClock) -> None:
         vault = SecretsManagerVault(secrets_client, prefix=PREFIX, clock=clock)
         for content in ("plain words", "[1]", '{"fields": {"a": 1}}'):

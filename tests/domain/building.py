@@ -16,6 +16,7 @@ from trueup.domain.accounts import (
     VendorAccountId,
     VendorFacts,
 )
+from trueup.domain.allocation import Allocation
 from trueup.domain.billing import (
     Agreement,
     AgreementId,
@@ -171,6 +172,7 @@ def legs(
     clients: Iterable[PsaAccount] | None = None,
     not_listed: Iterable[str] = (),
     on: date = TODAY,
+    allocations: Iterable[Allocation] = (),
 ) -> Legs:
     """One vendor account of ten seats, mapped to a client with one line of ten, but for what is given."""
     counts = {("V1", "S1"): known(10)} if counts is None else counts
@@ -207,6 +209,20 @@ def legs(
         accounts=entries,
         services=services,
         currency="USD",
+        allocations=tuple(allocations),
+    )
+
+
+def allocation(balancing: str = "L2", *, psa_id: str = "P1", product_id: str = "X", **fixed: int) -> Allocation:
+    """A division: ``L1=5`` fixes five seats on line L1."""
+    return Allocation(
+        psa_account_id=PsaAccountId(psa_id),
+        product_id=ProductId(product_id),
+        fixed=tuple((LineId(line_id), seats) for line_id, seats in sorted(fixed.items())),
+        balancing=LineId(balancing),
+        by="dana",
+        at=READ_AT,
+        reason="two sites",
     )
 
 

@@ -174,6 +174,15 @@ def test_a_count_from_a_file_of_long_ago_is_held(older_by: timedelta, held: bool
     assert all("more than 7 days" in hold.figures for hold in holds), "no clock reading is under the checksum"
 
 
+@pytest.mark.parametrize(
+    ("newer_by", "held"), [(timedelta(0), False), (timedelta(days=7), False), (timedelta(days=7, seconds=1), True)]
+)
+def test_lines_from_a_file_of_long_before_the_count_are_held(newer_by: timedelta, held: bool) -> None:
+    count = replace(known(11), as_of=READ_AT + newer_by)
+    holds = _holds(only_row(legs({("V1", "S1"): count}, [line(quantity="10")])))
+    assert [hold.guard for hold in holds] == (["old_billing"] if held else [])
+
+
 def test_an_old_read_shows_its_limit_and_no_clock_reading() -> None:
     """The figures are under the plan's checksum: the same proposal an hour later must have the same."""
     first = _holds(_row(10, 11), ages=(Decimal("25.2"),))

@@ -69,6 +69,8 @@ class CommittedWrite:
     before: Decimal
     asked: Decimal
     after: Decimal
+    made: bool = False
+    """Whether it made the line."""
 
 
 class FakePsa:
@@ -204,14 +206,14 @@ class FakePsa:
             begun = self._begun(line, target, effective)
             if begun is not None:
                 return self._end(line, begun)
-            quantity = self._quantity_on(line, effective)
-            if quantity == target:
-                return self._result(WriteOutcome.ALREADY, "it already has this quantity", line)
-            if quantity != expected or expected_version not in ("", line.version):
-                return self._result(WriteOutcome.CONFLICT, "the line moved", line)
+            that_day = replace(line, quantity=self._quantity_on(line, effective))
+            if that_day.quantity == target:
+                return self._result(WriteOutcome.ALREADY, "it already has this quantity", that_day)
+            if that_day.quantity != expected or expected_version not in ("", line.version):
+                return self._result(WriteOutcome.CONFLICT, "the line moved", that_day)
             obstacle = self._obstacle(state, effective, siblings)
             if obstacle is not None:
-                return self._result(WriteOutcome.REJECTED, obstacle, line)
+                return self._result(WriteOutcome.REJECTED, obstacle, that_day)
             return self._write(reference, line, Decimal(target), effective)
 
     def create_line(self, order: NewLine) -> WriteResult:
@@ -347,6 +349,7 @@ class FakePsa:
         self.writes.append(CommittedWrite(reference, before, target, stored))
         if fault in (WriteFault.UNREADABLE, WriteFault.HALF):
             return WriteResult(WriteOutcome.UNKNOWN, "the line could not be read back")
+        after = replace(after, quantity=self._quantity_on(after, effective))
         if stored != target:
             return self._result(WriteOutcome.REJECTED, f"accepted, but the line now has {stored}", after)
         return self._result(WriteOutcome.APPLIED, "read back", after, None if after.id == line.id else after.id)
@@ -399,7 +402,7 @@ class FakePsa:
         )
         self.lines[line.id] = line
         reference = LineReference(agreement.id, line.id, product.id)
-        self.writes.append(CommittedWrite(reference, Decimal(0), quantity, quantity))
+        self.writes.append(CommittedWrite(reference, Decimal(0), quantity, quantity, made=True))
         if fault is WriteFault.UNREADABLE:
             return WriteResult(WriteOutcome.UNKNOWN, "nobody answered, and the lines could not be read")
         return self._result(WriteOutcome.APPLIED, "the line is there", line, line.id)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from local.simulators import credentials
-from tests.handlers.stage import APPROVER, CALLBACK_ID, PREPARER, Reply, Stage
-from trueup.domain.integrations import ConnectionState, IntegrationName
+from tests.handlers import line_checks as lines
+from tests.handlers.stage import APPROVER, CALLBACK_ID, CONNECTWISE_FIELDS, PREPARER, Reply, Stage
+from trueup import bootstrap
+from trueup.domain.integrations import ConnectionState, IntegrationName, Side
 from trueup.domain.mapping import MappingState
 from trueup.domain.plan import PlanState
 from trueup.domain.runs import RunState, Step
@@ -23,12 +26,14 @@ Check = Callable[[Stage, Any], None]
 class Case:
     """``level`` of the month before the event; ``check`` gets the answer: a document, or a Reply of the portal.
 
-    ``account`` is which vendor account stands for the one in the file: one in that state of mapping.
+    ``account`` is which vendor account stands for the one in the file: one in that state of mapping. ``prepare`` does
+    what has to come before the event and says what stands for which words of the file.
     """
 
     level: str
     check: Check
     account: str = "unmapped"
+    prepare: Callable[[Stage], dict[str, str]] = lambda stage: {}
 
 
 # What each event must have done. One function each, in the order of the month.
@@ -38,7 +43,8 @@ def checked_both(stage: Stage, answer: Any) -> None:
     assert sorted(answer["checked"]) == ["connectwise", "mimecast"]
     assert answer["failing"] == []
     assert answer["monthly_run_overdue_days"] == 0
-    assert all(item.checked_at is not None for item in stage.state.integrations.all())
+    for item in stage.state.integrations.all():
+        assert (item.checked_at is not None) == (item.name.value in answer["checked"])
 
 
 def checked_one(stage: Stage, answer: Any) -> None:
@@ -106,10 +112,9 @@ def describes_itself(stage: Stage, answer: Reply) -> None:
 
 
 def lists_both_integrations(stage: Stage, answer: Reply) -> None:
-    assert {item["name"]: item["state"] for item in answer.json["items"]} == {
-        "mimecast": "pending",
-        "connectwise": "pending",
-    }
+    states = {item["name"]: item["state"] for item in answer.json["items"]}
+    assert {states.pop("mimecast"), states.pop("connectwise")} == {"pending"}
+    assert set(states.values()) == {"not_connected"}
 
 
 def shows_one_integration(stage: Stage, answer: Reply) -> None:
@@ -303,6 +308,173 @@ def exports_mappings(stage: Stage, answer: Reply) -> None:
     assert {row["vendor_account_id"] for row in rows} == set(stage.world.accounts)
 
 
+def made_a_key(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 201, answer.text
+    (key,) = stage.state.api_keys.all()
+    secret = answer.json["key"].split("_", 2)[2]
+    assert key.accepts(secret)
+    assert (answer.json["scopes"], answer.json["calls_a_minute"]) == (["counts:read", "plan:read"], 30)
+    assert secret not in str(stage.everything_stored())
+
+
+def lists_keys(stage: Stage, answer: Reply) -> None:
+    assert [item["name"] for item in answer.json["items"]] == ["HaloPSA runbook"]
+    assert "hash" not in answer.text
+
+
+def revoked_a_key(stage: Stage, answer: Reply) -> None:
+    assert answer.json["revoked_at"]
+    assert stage.state.api_keys.get(answer.json["id"]).revoked_at is not None
+
+
+def registered_callbacks(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 201, answer.text
+    token = callback_secrets(stage)["path_token"]
+    registered = {one["type"]: one["url"] for one in stage.world.callbacks}
+    assert set(registered) == {"agreement", "company"}
+    for url in registered.values():
+        assert url == f"https://api.msp.example/v1/callbacks/connectwise/{token}?recordId="
+    assert token not in answer.text
+    assert {item["active"] for item in answer.json["items"]} == {True}
+
+
+def lists_callbacks(stage: Stage, answer: Reply) -> None:
+    assert {item["subject"] for item in answer.json["items"]} == {"agreement", "company"}
+    assert callback_secrets(stage)["path_token"] not in answer.text
+
+
+def removed_a_callback(stage: Stage, answer: Reply) -> None:
+    assert [item["subject"] for item in answer.json["items"]] == ["company"]
+    assert len(stage.world.callbacks) == 1
+
+
+def told_one_client(stage: Stage, answer: Reply) -> None:
+    assert answer.json["rows"]
+    assert {row["psa_account_id"] for row in answer.json["rows"]} == {answer.json["psa_account_id"]}
+    for row in answer.json["rows"]:
+        assert row["verdict_words"] == row["verdict"].replace("_", " ")
+        assert set(row["counts"]) == {"agreement", "licensed", "billed"}
+
+
+def told_the_plan(stage: Stage, answer: Reply) -> None:
+    assert (answer.json["id"], answer.json["checksum"]) == (stage.facts["plan_id"], stage.facts["checksum"])
+    assert "changes" not in answer.json
+
+
+def machine_approved_the_plan(stage: Stage, answer: Reply) -> None:
+    assert (answer.json["state"], answer.json["approved_by"]) == ("approved", "key HaloPSA runbook (example-key-id)")
+
+
+def queued_a_hint(stage: Stage, answer: Any) -> None:
+    assert (answer["statusCode"], answer["body"]) == (204, "")
+    (message,) = stage.queues.receive("trueup-local-callbacks", 10)
+    told = json.loads(message.body)
+    assert (told["psa"], told["subject"], told["record_id"]) == ("connectwise", "agreement", "1201")
+
+
+def refused_a_forgery(stage: Stage, answer: Any) -> None:
+    assert (answer["statusCode"], answer["body"]) == (401, "")
+    assert stage.queues.count("trueup-local-callbacks") == 0
+
+
+def read_one_client_again(stage: Stage, answer: Any) -> None:
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000003"}]}
+    told = [event.audit for event in stage.state.history.all() if event.audit.action == "psa account read"]
+    assert len(told) == 1
+    read = stage.state.snapshots.latest(Side.PSA)
+    assert read is not None
+    assert (read.id, read.run_id) == (told[0].subject, stage.facts["run_id"])
+
+
+def accepted_the_key(stage: Stage, answer: Any) -> None:
+    (key,) = stage.state.api_keys.all()
+    assert answer["isAuthorized"] is True
+    assert answer["context"]["key_id"] == key.id
+    assert all(isinstance(value, str) for value in answer["context"].values())
+
+
+# What comes before some events.
+
+
+def callback_secrets(stage: Stage) -> dict[str, str]:
+    return dict(bootstrap.vault().get("connectwise-callbacks", host=stage.connectwise.url))
+
+
+def a_key(stage: Stage) -> dict[str, str]:
+    made = stage.ok("POST", "/v1/api-keys", {"name": "HaloPSA runbook", "scopes": ["plan:read"]})
+    return {"example-key-id": made["id"], "example-api-key": made["key"]}
+
+
+def callbacks(stage: Stage) -> dict[str, str]:
+    made = stage.ok("POST", "/v1/callbacks", {"url": "https://trueup.example-msp.com"})
+    (agreement,) = [item["id"] for item in made["items"] if item["subject"] == "agreement"]
+    return {"example-path-token": callback_secrets(stage)["path_token"], "example-callback-id": agreement}
+
+
+def a_client(stage: Stage) -> dict[str, str]:
+    entry = next(entry for entry in stage.state.accounts.all() if entry.state is MappingState.MAPPED)
+    return {"example-client-id": str(entry.psa_id)}
+
+
+def an_edited_client(stage: Stage) -> dict[str, str]:
+    """Somebody edits a line of a mapped client after it was read."""
+    mapped = {entry.psa_id for entry in stage.state.accounts.all() if entry.state is MappingState.MAPPED}
+    addition = next(
+        one
+        for one in stage.world.additions.values()
+        if str(stage.world.agreements[one.agreement_id].company_id) in mapped
+    )
+    stage.world.edit_addition(addition.id, quantity=addition.quantity + 1)
+    return {"example-client-id": str(stage.world.agreements[addition.agreement_id].company_id)}
+
+
+def lists_no_files(stage: Stage, answer: Reply) -> None:
+    assert {item["kind"]: item["kept"] for item in answer.json["items"]} == dict.fromkeys(
+        ("accounts", "counts", "lines", "clients", "products"), False
+    )
+
+
+def looked_at_a_file(stage: Stage, answer: Reply) -> None:
+    assert answer.json["columns"] == {"account_id": "Account Code", "service_name": "Product", "seats": "Seats"}
+    assert stage.state.uploads.get("counts file") is None
+
+
+def kept_a_file(stage: Stage, answer: Reply) -> None:
+    assert (answer.json["kept"], answer.json["rows"]) == (True, 2)
+    assert stage.state.uploads.get("counts file") is not None
+
+
+def has_no_file(stage: Stage, answer: Reply) -> None:
+    assert answer.json["kept"] is False
+
+
+def decided_two_services(stage: Stage, answer: Reply) -> None:
+    assert answer.json == {"rows": 2, "changed": 1}, answer.text
+    states = {str(entry.service_id): entry.state for entry in stage.state.services.all()}
+    assert (states["9702"], states["9731"]) == (MappingState.MAPPED, MappingState.EXCLUDED)
+
+
+def a_psa_that_was_left(stage: Stage) -> dict[str, str]:
+    """Another PSA took the place of ConnectWise for a while, so what was mapped then is kept."""
+    lines = b"Client,Product,Quantity\nSomebody,MIME-EMAIL-S1,5\n"
+    stage.ok("PUT", "/v1/files/lines?confirm=true", raw=lines, headers={"content-type": "text/csv"})
+    body = {"address": "files:psa", "fields": {}, "switch": True}
+    kept = stage.ok("PUT", "/v1/integrations/psa_files", body)["to_be_matched_again"]
+    back = {"address": stage.connectwise.url, "fields": CONNECTWISE_FIELDS, "switch": True}
+    stage.ok("PUT", "/v1/integrations/connectwise", back)
+    return {"0123456789ab": kept["id"]}
+
+
+def lists_what_was_kept(stage: Stage, answer: Reply) -> None:
+    (kept,) = answer.json["items"]
+    assert (kept["psa"], kept["services"]) == ("connectwise", 2)
+
+
+def downloads_what_was_kept(stage: Stage, answer: Reply) -> None:
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert {row["vendor_account_id"] for row in rows} == set(stage.world.accounts)
+
+
 CASES = {
     "credential_validation_schedule": Case("proposed", checked_both),
     "credential_validation_one": Case("connected", checked_one),
@@ -348,9 +520,37 @@ CASES = {
     "portal_change_release": Case("proposed", released_a_change),
     "portal_plan_approve": Case("proposed", approved_the_plan),
     "portal_plan_apply": Case("approved", told_the_run_to_apply),
+    "portal_plan_add_line": Case("proposed", lines.added_a_line, prepare=lines.a_missing_line),
+    "portal_plan_drop_line": Case("proposed", lines.dropped_a_line, prepare=lines.an_added_line),
+    "portal_plan_undo": Case("approved", lines.proposed_an_undo, prepare=lines.an_applied_plan),
+    "portal_line_divisions_list": Case("proposed", lines.lists_divisions, prepare=lines.divided_lines),
+    "portal_line_division_put": Case("proposed", lines.divided, prepare=lines.several_lines),
+    "portal_line_division_delete": Case("proposed", lines.forgot_a_division, prepare=lines.divided_lines),
+    "portal_run_start_effective": Case("connected", lines.started_a_dated_run),
+    "portal_api_keys_list": Case("connected", lists_keys, prepare=a_key),
+    "portal_api_key_create": Case("connected", made_a_key),
+    "portal_api_key_revoke": Case("connected", revoked_a_key, prepare=a_key),
+    "portal_callbacks_list": Case("connected", lists_callbacks, prepare=callbacks),
+    "portal_callbacks_register": Case("connected", registered_callbacks),
+    "portal_callback_remove": Case("connected", removed_a_callback, prepare=callbacks),
+    "portal_psa_run_start": Case("connected", started_a_run),
+    "portal_psa_client": Case("proposed", told_one_client, prepare=a_client),
+    "portal_psa_plan": Case("proposed", told_the_plan),
+    "portal_psa_plan_approve": Case("proposed", machine_approved_the_plan),
+    "psa_callback_connectwise": Case("connected", queued_a_hint, prepare=callbacks),
+    "psa_callback_forged": Case("connected", refused_a_forgery, prepare=callbacks),
+    "account_refresh_hints": Case("proposed", read_one_client_again, prepare=an_edited_client),
+    "machine_access_request": Case("connected", accepted_the_key, prepare=a_key),
     "portal_history": Case("proposed", shows_history),
     "portal_history_verification": Case("proposed", proves_the_history),
     "portal_export_reconciliation_csv": Case("proposed", exports_rows),
     "portal_export_reconciliation_json": Case("proposed", exports_the_comparison),
     "portal_export_mappings_csv": Case("mapped", exports_mappings),
+    "portal_files_list": Case("connected", lists_no_files),
+    "portal_file_preview": Case("connected", looked_at_a_file),
+    "portal_file_put": Case("connected", kept_a_file),
+    "portal_file_delete": Case("connected", has_no_file),
+    "portal_service_mappings_import": Case("mapped", decided_two_services),
+    "portal_kept_mappings_list": Case("mapped", lists_what_was_kept, prepare=a_psa_that_was_left),
+    "portal_kept_mappings_get": Case("mapped", downloads_what_was_kept, prepare=a_psa_that_was_left),
 }

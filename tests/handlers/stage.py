@@ -26,6 +26,7 @@ from local.cli.home import environment_of
 from local.embedded_store import store_client
 from local.front_door.functions import LocalFunctions, shared_environment
 from local.front_door.http_event import RouteTable, WebReply, WebRequest, event_of, path_of
+from local.front_door.queues import LocalQueues, SqsApi
 from local.front_door.server import LocalServer
 from local.simulators import ConnectWiseSimulator, MimecastSimulator, World, credentials, demo_world
 from local.simulators.demo_world import SERVICE_TO_PRODUCT
@@ -116,6 +117,7 @@ class Stage:
         self.mimecast: MimecastSimulator
         self.connectwise: ConnectWiseSimulator
         self.vault: Path
+        self.queues: LocalQueues
         self._routes = routes
         self._client = client
 
@@ -145,8 +147,12 @@ class Stage:
         person: str = ADMIN,
         headers: Mapping[str, str] | None = None,
         raw: bytes | None = None,
+        machine: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """The event of one request behind the JWT authorizer; ``role`` None is a token without any known group."""
+        """The event of one request behind the JWT authorizer; ``role`` None is a token without any known group.
+
+        ``machine`` is what the authorizer of machines said of a key, where there was one instead of a token.
+        """
         content = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         request = WebRequest(
             method=method,
@@ -162,6 +168,8 @@ class Stage:
         event = event_of(request, route)
         claims = {"sub": person, "email": person, **({} if role is None else {"cognito:groups": f"[{role}]"})}
         event["requestContext"]["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
+        if machine is not None:
+            event["requestContext"]["authorizer"] = {"lambda": dict(machine)}
         return event
 
     def http(self, method: str, target: str, body: Any = None, **options: Any) -> Reply:
@@ -312,11 +320,15 @@ class Theater:
         self._client.create_table(**table)
         vault = self._folder / f"vault-of-{name}"
         service = LambdaService()
-        server = LocalServer(0, service.answer)
+        queues = LocalQueues(self._folder / f"queues-of-{name}.sqlite", local_deployment().queues())
+        sqs = SqsApi(queues)
+        server, sqs_server = LocalServer(0, service.answer), LocalServer(0, sqs.answer)
         server.start()
+        sqs_server.start()
         environment = shared_environment(self._definitions) | {
             "AWS_ENDPOINT_URL_DYNAMODB": self._endpoint,
             "AWS_ENDPOINT_URL_LAMBDA": server.url,
+            "AWS_ENDPOINT_URL_SQS": sqs_server.url + sqs.path,
             "AWS_REGION": "eu-west-1",
             "POWERTOOLS_TRACE_DISABLED": "true",
             "TRUEUP_ALLOW_LOOPBACK": "1",
@@ -328,12 +340,14 @@ class Theater:
             bootstrap.reset()
             stage = Stage(self._functions, self._routes, service, self._client)
             stage.mimecast, stage.connectwise, stage.vault = self.mimecast, self.connectwise, vault
+            stage.queues = queues
             try:
                 yield stage
             finally:
                 bootstrap.reset()
                 self._set_world(before)
                 server.stop()
+                sqs_server.stop()
                 self._client.delete_table(TableName=table["TableName"])
 
     def _set_world(self, world: World) -> World:

@@ -11,7 +11,7 @@ from trueup.domain.accounts import AccountState, VendorAccountId
 from trueup.domain.errors import InputInvalid
 from trueup.domain.mapping import AccountEntry, Decision, MappingState
 from trueup.domain.matching import MatchRule
-from trueup.usecases.mapping import MappingRow
+from trueup.usecases.mapping_import import MappingRow
 
 TAKEN_BACK = Decision("ann", datetime(2026, 9, 1, tzinfo=UTC), MatchRule.PERSON, "taken back", "P1")
 OPEN_ENTRIES = [

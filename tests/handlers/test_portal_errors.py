@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from local.template import local_deployment
 from tests.handlers.stage import PREPARER, Stage, require_problem
+from tests.served_routes import routes_of_people
 from trueup import bootstrap
 from trueup.api.portal import SECURITY_HEADERS
 from trueup.domain.errors import StateUnavailable
 from trueup.domain.plan import PlanState
 from trueup.settings import settings
 
-ROUTES = [
-    (route.method, route.path)
-    for definition in local_deployment().functions()
-    for route in definition.routes
-    if not route.is_public
-]
+ROUTES = routes_of_people()
 
 BODIES: dict[str, Any] = {
     "PUT /v1/integrations/{name}": {"address": "https://api.services.mimecast.com", "fields": {}},
@@ -33,6 +29,14 @@ BODIES: dict[str, Any] = {
     "POST /v1/plans/{plan_id}/changes/{change_id}/release": {"reason": "because"},
     "POST /v1/plans/{plan_id}/approve": {"checksum": "0" * 64},
     "POST /v1/plans/{plan_id}/apply": {"checksum": "0" * 64},
+    "POST /v1/plans/{plan_id}/lines": {"row_id": "0123456789abcdef", "agreement_id": "1"},
+    "POST /v1/plans/{plan_id}/undo": {"reason": "because"},
+    "PUT /v1/line-divisions/{psa_account_id}/{product_id}": {
+        "fixed": [{"line_id": "1", "seats": 2}],
+        "balance": "2",
+        "reason": "because",
+    },
+    "POST /v1/api-keys": {"name": "Rule", "scopes": ["counts:read"]},
 }
 """A good body of every route that takes one."""
 
@@ -40,10 +44,12 @@ WITH_BODY = sorted(BODIES)
 LISTS_WITH_CURSOR = ("/v1/account-mappings", "/v1/reconciliation", "/v1/history")
 
 
+NAMED = {"name": "mimecast", "kind": "lines", "what": "accounts"}
+"""Parts of a path that must be one of a few words; every other part is an id."""
+
+
 def path_of(pattern: str, value: str = "unknown") -> str:
-    for name in ("name", "vendor_account_id", "service_id", "run_id", "plan_id", "change_id"):
-        pattern = pattern.replace(f"{{{name}}}", "mimecast" if name == "name" else value)
-    return pattern
+    return re.sub(r"\{(\w+)\}", lambda found: NAMED.get(found[1], value), pattern)
 
 
 def fingerprint(stage: Stage) -> tuple[Any, ...]:

@@ -55,8 +55,14 @@ def test_a_key_is_for_one_person_and_one_route(stage: Stage) -> None:
     require_problem(other, 400, "input_invalid")
 
 
+def test_a_key_is_for_one_query_too(stage: Stage) -> None:
+    options = {"role": "preparer", "person": PREPARER, "headers": KEY}
+    assert stage.http("POST", "/v1/runs?reason=one", **options).status < 300
+    require_problem(stage.http("POST", "/v1/runs?reason=two", **options), 400, "input_invalid")
+
+
 def test_a_request_that_is_being_answered_right_now_is_refused(stage: Stage) -> None:
-    fingerprint = sha256(["POST", "/v1/runs", "", PREPARER])
+    fingerprint = sha256(["POST", "/v1/runs", [], "", PREPARER])
     stage.state.idempotency.begin(KEY["idempotency-key"], fingerprint=fingerprint, seconds=3600)
     require_problem(start_run(stage), 409, "conflict")
     assert stage.lambda_service.calls == []

@@ -7,6 +7,8 @@ import io
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -51,6 +53,18 @@ def test_S10_a_connection_never_shows_its_secret(stage_at: Callable[[str], Stage
     assert found_in(again.text) == []
 
 
+def in_passing(name: str) -> Callable[[Stage], dict[str, str]]:
+    """What comes before that event, where this point of the month allows it; made-up ids are asked for as well."""
+
+    def prepare(stage: Stage) -> dict[str, str]:
+        try:
+            return CASES[name].prepare(stage)
+        except AssertionError:
+            return {}
+
+    return prepare
+
+
 @pytest.mark.fault("S9")
 def test_S9_planted_secrets_are_in_no_reply_and_no_log(
     stage_at: Callable[[str], Stage],
@@ -63,6 +77,7 @@ def test_S9_planted_secrets_are_in_no_reply_and_no_log(
     caplog.set_level(logging.DEBUG)
     stage = stage_at("approved")
     replies = []
+    events: dict[str, Any] = {}
     for is_broken in (False, True):
         if is_broken:
             echo = json.dumps({"fail": [{"errors": [{"message": " ".join(CANARIES.values())}]}]})
@@ -71,7 +86,9 @@ def test_S9_planted_secrets_are_in_no_reply_and_no_log(
         for name in sorted(CASES):
             if name.startswith("monthly_run") or name == "portal_integration_delete":
                 continue
-            event = load(name, stage, "unmapped")
+            if name not in events:
+                events[name] = load(name, stage, replace(CASES[name], account="unmapped", prepare=in_passing(name)))
+            event = events[name]
             if name.startswith("portal_"):
                 reply = stage.answered(event)
                 replies.append(reply.text + json.dumps(dict(reply.headers)))

@@ -29,9 +29,20 @@ from aws_durable_execution_sdk_python_testing.runner import WebRunner, WebRunner
 from aws_durable_execution_sdk_python_testing.web.server import WebServiceConfig
 
 from local.embedded_store import running_store
+from local.front_door.queues import LocalQueues, SqsApi
+from local.front_door.server import LocalServer
 from local.template import Deployment, FunctionDefinition
 from tests.infrastructure.lambda_runtime import Answer, ExecutionEnvironment, prepare_import_path
-from tests.infrastructure.template_reading import ACCOUNT_SCOPE, TENANT, Grant, grants, is_allowed, role_of
+from tests.infrastructure.template_reading import (
+    ACCOUNT_SCOPE,
+    TENANT,
+    Grant,
+    grants,
+    is_allowed,
+    resolve,
+    resources,
+    role_of,
+)
 
 RUNNER = "runner"  # The caller's name that AWS's local runner has; it stands for the Lambda service itself.
 TRANSACTION_ACTIONS = {
@@ -68,17 +79,21 @@ class Reply:
 class SmallCloud:
     """One tenant's stack. `denied` lists what the roles did not allow; `used` what each function did use."""
 
-    def __init__(self, build: Path, folder: Path, store_url: str, secrets_url: str, runner_url: str) -> None:
+    def __init__(
+        self, build: Path, folder: Path, store_url: str, secrets_url: str, queues_url: str, runner_url: str
+    ) -> None:
         self._build = build
         self._folder = folder
         self._import_path = prepare_import_path(build / "CoreLayer" / "python", folder)
         self._store_url = store_url
         self._secrets_url = secrets_url
+        self._queues_url = queues_url
         self._runner_url = runner_url
         self._definitions = {item.capability: item for item in Deployment({"Tenant": TENANT}).functions()}
         self._grants = {name: list(grants(role_of(name))) for name in self._definitions}
         self._lock = threading.Lock()
         self.url = ""
+        self.queues: LocalQueues
         self.denied: list[tuple[str, Grant]] = []
         self.used: set[tuple[str, str]] = set()
         self._free: dict[str, list[ExecutionEnvironment]] = {}
@@ -164,6 +179,8 @@ class SmallCloud:
             return forward(self._store_url, call)
         if call.target.startswith("secretsmanager."):
             return forward(self._secrets_url, call)
+        if call.target.startswith("AmazonSQS."):
+            return forward(self._queues_url, call, path="")
         invocation = re.fullmatch(r"/2015-03-31/functions/([^/]+)/invocations", call.path.split("?")[0])
         if invocation is None:
             return forward(self._runner_url, call)
@@ -212,6 +229,9 @@ def wanted(call: Call) -> list[Grant]:
     service, _, operation = call.target.partition(".")
     if service.startswith("DynamoDB_"):
         return _wanted_of_table(operation, body)
+    if service == "AmazonSQS":
+        name = str(body["QueueUrl"]).rpartition("/")[2]
+        return [Grant("sqs:SendMessage", f"arn:aws:sqs:{ACCOUNT_SCOPE}:{name}", "")]
     if service == "secretsmanager":
         name = str(body["SecretId"])
         resource = name if name.startswith("arn:") else f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:{name}-AbCdEf"
@@ -250,10 +270,11 @@ def error(status: int, code: str, message: str) -> Reply:
     return Reply(status, json.dumps({"__type": code, "message": message}).encode(), {"X-Amzn-ErrorType": code})
 
 
-def forward(base_url: str, call: Call) -> Reply:
+def forward(base_url: str, call: Call, path: str | None = None) -> Reply:
     headers = {name: value for name, value in call.headers.items() if name.lower() not in ("host", "connection")}
     method = "POST" if call.body or call.target or not call.path.split("?")[0].endswith("/state") else "GET"
-    got = requests.request(method, base_url + call.path, data=call.body, headers=headers, timeout=30)
+    url = base_url + (call.path if path is None else path)
+    got = requests.request(method, url, data=call.body, headers=headers, timeout=30)
     kept = {
         name: got.headers[name] for name in ("Content-Type", "X-Amzn-ErrorType", "x-amz-crc32") if name in got.headers
     }
@@ -317,8 +338,8 @@ def running_secrets_manager(folder: Path) -> Iterator[str]:
         url = f"http://127.0.0.1:{port}"
         wait_until_answering(f"{url}/_ministack/health", process)
         client = boto3.client("secretsmanager", endpoint_url=url, region_name="eu-west-1")
-        for name in ("mimecast", "connectwise"):
-            client.create_secret(Name=f"trueup/{TENANT}/{name}")
+        for body in resources("AWS::SecretsManager::Secret").values():
+            client.create_secret(Name=resolve(body["Properties"]["Name"]))
         yield url
     finally:
         process.kill()
@@ -345,7 +366,14 @@ def running_cloud(build: Path, folder: Path) -> Iterator[SmallCloud]:
         store_url = stack.enter_context(running_store(folder / "store", table=deployment.table()))
         secrets_url = stack.enter_context(running_secrets_manager(folder))
         runner_port = free_port()
-        cloud = SmallCloud(build, folder, store_url, secrets_url, f"http://127.0.0.1:{runner_port}")
+        queues = LocalQueues(folder / "queues.sqlite", deployment.queues())
+        sqs = SqsApi(queues)
+        sqs_server = LocalServer(0, sqs.answer)
+        sqs_server.start()
+        stack.callback(sqs_server.stop)
+        queues_url = sqs_server.url + sqs.path
+        cloud = SmallCloud(build, folder, store_url, secrets_url, queues_url, f"http://127.0.0.1:{runner_port}")
+        cloud.queues = queues
         stack.callback(cloud.stop)
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler_class(cloud))
         server.daemon_threads = True

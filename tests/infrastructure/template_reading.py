@@ -74,7 +74,7 @@ def role_of(capability: str) -> str:
 
 
 def routes() -> set[tuple[str, str, bool]]:
-    """(method, path, is public) of every HTTP route."""
+    """(method, path, is public) of every HTTP route; the method may be ANY."""
     found = set()
     for properties in functions().values():
         for event in properties.get("Events", {}).values():

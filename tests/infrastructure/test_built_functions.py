@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from local.front_door.queues import event_of
 from local.simulators import credentials
 from local.simulators.connectwise import ConnectWiseSimulator
+from local.simulators.connectwise_callbacks import KEY_PATH, signature
 from local.simulators.demo_world import SERVICE_TO_PRODUCT, demo_world
 from local.simulators.mimecast import MimecastSimulator
 from tests.infrastructure.small_cloud import Call, SmallCloud, running_cloud
@@ -161,6 +163,44 @@ def test_a_month_from_connecting_to_reading_back(stack: Stack) -> None:
     }
 
 
+def test_a_callback_and_a_key_from_end_to_end(stack: Stack) -> None:
+    """A key is made and accepted; the PSA's message is proven, queued, and the client it tells of is read again."""
+    made = stack.call("POST", "/v1/api-keys", {"name": "Rule", "scopes": ["plan:read"]})
+    asked = {"version": "2.0", "type": "REQUEST", "headers": {"x-api-key": made["key"]}, "routeKey": "GET /v1/psa/plan"}
+    accepted = stack.cloud.run("machine_access", asked)
+    assert accepted.payload["isAuthorized"] is True, accepted.payload
+    asked["headers"] = {"x-api-key": made["key"] + "x"}
+    assert stack.cloud.run("machine_access", asked).payload == {"isAuthorized": False}
+
+    stack.call("POST", "/v1/callbacks", {"url": "https://trueup.example-msp.com"})
+    world = stack.connectwise.world
+    (url,) = {one["url"] for one in world.callbacks}
+    line = next(iter(world.additions.values()))
+    world.edit_addition(line.id, quantity=line.quantity + 1)
+    agreement_id = line.agreement_id
+    body = {
+        "MessageId": "m-1",
+        "CompanyId": credentials.CONNECTWISE_COMPANY_ID,
+        "Action": "updated",
+        "Type": "agreement",
+        "ID": agreement_id,
+        "Metadata": {"key_url": stack.connectwise.url + KEY_PATH},
+    }
+    event = http_event("POST", "/v1/callbacks/connectwise/token", body, role="", person="")
+    del event["requestContext"]["authorizer"]
+    event["pathParameters"] = {"psa": "connectwise", "token": url.partition("?")[0].rpartition("/")[2]}
+    event["queryStringParameters"] = {"recordId": str(agreement_id), "action": "updated"}
+    assert stack.cloud.run("psa_callback", event).payload["statusCode"] == 401
+    event["headers"]["x-content-signature"] = signature(event["body"].encode())
+    assert stack.cloud.run("psa_callback", event).payload["statusCode"] == 204, stack.cloud.denied
+    name = f"trueup-{TENANT}-callbacks"
+    batch = stack.cloud.queues.receive(name, 10)
+    assert len(batch) == 1
+    assert stack.cloud.run("account_refresh", event_of(batch, name)).payload == {"batchItemFailures": []}
+    newest = stack.call("GET", "/v1/history", role="viewer")["items"][0]
+    assert newest["action"] == "psa account read"
+
+
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 
 
@@ -182,14 +222,24 @@ def real_event(path: Path, stack: Stack) -> Any:
     return json.loads(text)
 
 
-# Refusals that are right at this point of the month: 1001 is no client of the simulated PSA, the plan is applied
-# already, and by then one event has disconnected ConnectWise.
+# Refusals that are right at this point of the month: 1001 is no client of the simulated PSA, other made-up ids are
+# nobody's either, the plan is applied already, a run is at work, and by then one event has disconnected ConnectWise.
 REFUSALS = {
     "portal_account_mapping_put_map": "input_invalid",
     "portal_account_mappings_bulk": "input_invalid",
     "portal_account_mappings_import": "input_invalid",
     "portal_change_release": "plan_not_ready",
     "portal_integration_finish": "conflict",
+    "portal_api_key_revoke": "not_found",
+    "portal_callback_remove": "not_found",
+    "portal_psa_client": "not_found",
+    "portal_psa_plan_approve": "checksum_mismatch",
+    "portal_kept_mappings_get": "not_found",
+    "portal_line_division_delete": "not_found",
+    "portal_line_division_put": "not_found",
+    "portal_plan_add_line": "plan_not_ready",
+    "portal_plan_drop_line": "not_found",
+    "portal_run_start_effective": "already_running",
 }
 
 
@@ -198,7 +248,17 @@ def events_of(*capabilities: str) -> list[Any]:
     return [pytest.param(path, id=path.stem) for path in chosen]
 
 
-STEPS = ("auto_matching", "credential_validation", "plan_apply", "psa_sync", "reconciliation", "vendor_sync")
+STEPS = (
+    "account_refresh",
+    "auto_matching",
+    "credential_validation",
+    "machine_access",
+    "plan_apply",
+    "psa_callback",
+    "psa_sync",
+    "reconciliation",
+    "vendor_sync",
+)
 
 
 @pytest.mark.parametrize("path", events_of(*STEPS))

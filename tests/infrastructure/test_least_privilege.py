@@ -17,14 +17,20 @@ from tests.infrastructure.template_reading import (
     role_of,
 )
 
-READ_STATE = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
-USE_DATA_KEY = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
 EVERYONE = frozenset(functions())
 
 TABLE = f"arn:aws:dynamodb:{ACCOUNT_SCOPE}:table/trueup-{TENANT}-state"
 MIMECAST_SECRET = f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:trueup/{TENANT}/mimecast-AbCdEf"
-CONNECTWISE_SECRET = f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:trueup/{TENANT}/connectwise-AbCdEf"
+PSA_SECRETS = {
+    name: f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:trueup/{TENANT}/{name}-AbCdEf"
+    for name in ("connectwise", "autotask", "halopsa", "syncro")
+}
+CALLBACK_SECRETS = [
+    f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:trueup/{TENANT}/{name}-callbacks-AbCdEf"
+    for name in ("connectwise", "autotask", "halopsa")
+]
 QUEUE = f"arn:aws:sqs:{ACCOUNT_SCOPE}:trueup-{TENANT}-failed-events"
+CALLBACK_QUEUE = f"arn:aws:sqs:{ACCOUNT_SCOPE}:trueup-{TENANT}-callbacks"
 DATA_KEY = f"arn:aws:kms:{ACCOUNT_SCOPE}:key/DataKey"
 SECRETS_KEY = f"arn:aws:kms:{ACCOUNT_SCOPE}:key/SecretsKey"
 SECRETS_MANAGER = "secretsmanager.eu-west-1.amazonaws.com"
@@ -48,22 +54,34 @@ def expected() -> dict[Grant, frozenset[str]]:
         logs = f"arn:aws:logs:{ACCOUNT_SCOPE}:log-group:/aws/lambda/trueup-{TENANT}-{capability.replace('_', '-')}:*"
         allow(["logs:CreateLogStream", "logs:PutLogEvents"], logs, {capability})
 
-    # Every write is a transaction of puts; whole pages and rows go in batches; few take something back.
-    allow([*READ_STATE, "dynamodb:PutItem"], TABLE, EVERYONE)
-    allow(["dynamodb:BatchWriteItem"], TABLE, {"vendor_sync", "psa_sync", "reconciliation", "plan_apply", "portal"})
+    # Every write is a transaction of puts; whole pages and rows go in batches; few take something back; two count.
+    machines = {"machine_access", "psa_callback"}
+    allow(["dynamodb:GetItem"], TABLE, EVERYONE)
+    allow(["dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem"], TABLE, EVERYONE - machines)
+    batches = {"vendor_sync", "psa_sync", "reconciliation", "plan_apply", "portal", "account_refresh"}
+    allow(["dynamodb:BatchWriteItem"], TABLE, batches)
     allow(["dynamodb:DeleteItem"], TABLE, {"vendor_sync", "psa_sync", "reconciliation", "portal"})
     allow(["dynamodb:ConditionCheckItem"], TABLE, {"reconciliation", "plan_apply", "portal"})
+    allow(["dynamodb:UpdateItem"], TABLE, {"portal", "psa_callback"})
     allow(["dynamodb:Query"], f"{TABLE}/index/by_status", {"portal"})
-    allow(USE_DATA_KEY, DATA_KEY, EVERYONE)
+    allow(["kms:Decrypt", "kms:DescribeKey"], DATA_KEY, EVERYONE)
+    allow(["kms:Encrypt", "kms:GenerateDataKey"], DATA_KEY, EVERYONE - {"machine_access"})
 
-    # The portal tries a stored credential when somebody asks for it, and searches the PSA's products.
+    # The portal tries a stored credential when asked to, searches the PSA's products and registers callbacks.
     readers_of_mimecast = {"credential_validation", "vendor_sync", "portal"}
-    readers_of_connectwise = {"credential_validation", "psa_sync", "plan_apply", "portal"}
+    readers_of_psas = {"credential_validation", "psa_sync", "plan_apply", "portal"}
     allow(["secretsmanager:GetSecretValue"], MIMECAST_SECRET, readers_of_mimecast)
-    allow(["secretsmanager:GetSecretValue"], CONNECTWISE_SECRET, readers_of_connectwise)
     allow(["secretsmanager:PutSecretValue"], MIMECAST_SECRET, {"portal"})
-    allow(["secretsmanager:PutSecretValue"], CONNECTWISE_SECRET, {"portal"})
-    allow(["kms:Decrypt"], SECRETS_KEY, readers_of_mimecast | readers_of_connectwise, SECRETS_MANAGER)
+    for name, secret in PSA_SECRETS.items():
+        # Syncro calls nobody, so there is nothing of it to read again.
+        more = set() if name == "syncro" else {"account_refresh"}
+        allow(["secretsmanager:GetSecretValue"], secret, readers_of_psas | more)
+        allow(["secretsmanager:PutSecretValue"], secret, {"portal"})
+    for secret in CALLBACK_SECRETS:
+        allow(["secretsmanager:GetSecretValue"], secret, {"psa_callback", "portal"})
+        allow(["secretsmanager:PutSecretValue"], secret, {"portal"})
+    readers = readers_of_mimecast | readers_of_psas | {"account_refresh", "psa_callback"}
+    allow(["kms:Decrypt"], SECRETS_KEY, readers, SECRETS_MANAGER)
     allow(["kms:GenerateDataKey"], SECRETS_KEY, {"portal"}, SECRETS_MANAGER)
 
     for step in ("vendor_sync", "psa_sync", "auto_matching", "reconciliation", "plan_apply"):
@@ -74,6 +92,9 @@ def expected() -> dict[Grant, frozenset[str]]:
     callbacks = ["lambda:SendDurableExecutionCallbackSuccess", "lambda:SendDurableExecutionCallbackFailure"]
     allow(callbacks, own_executions, {"portal"})
     allow(["sqs:SendMessage"], QUEUE, {"monthly_run", "credential_validation"})
+    allow(["sqs:SendMessage"], CALLBACK_QUEUE, {"psa_callback"})
+    take = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    allow(take, CALLBACK_QUEUE, {"account_refresh"})
     return table
 
 
@@ -105,7 +126,6 @@ def test_no_function_reaches_another_tenants_resources(capability: str) -> None:
     [
         "dynamodb:DeleteTable",
         "dynamodb:Scan",
-        "dynamodb:UpdateItem",
         "iam:PassRole",
         "kms:ScheduleKeyDeletion",
         "lambda:UpdateFunctionCode",

@@ -13,7 +13,10 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from local.cli.parser import build
+from local.cli.parser_connecting import WITH_AN_API, option_of
 from trueup.api.portal import build_portal, describe
+from trueup.domain.exported_files import FileKind
+from trueup.domain.integrations import CREDENTIAL_FIELDS, IntegrationName
 
 DESCRIPTION = json.loads(describe(build_portal(Logger(service="portal"))))
 ROUTES = {f"{method.upper()} {path}" for path, item in DESCRIPTION["paths"].items() for method in item}
@@ -45,12 +48,13 @@ READING = {
     "--no-customers": f"DELETE {CUSTOMER_FILE}",
 }
 STATE = "mapping"
+GIVE_FILE = "PUT /v1/files/{kind}"
+FILES_ALONE = [name for name in IntegrationName if name not in WITH_AN_API]
 
 TABLE: dict[str, Over | OnlyHere] = {
-    "connect mimecast": Over((CONNECT,), dict.fromkeys(("--url",), "address") | dict.fromkeys(
-        ("--client-id", "--client-secret-env"), "fields")),
-    "connect connectwise": Over((CONNECT,), dict.fromkeys(("--url",), "address") | dict.fromkeys(
-        ("--company", "--public-key", "--private-key-env", "--client-id"), "fields")),
+    **{f"connect {name}": Over((CONNECT,), {"--url": "address", "--switch": "switch"} | dict.fromkeys(
+        map(option_of, CREDENTIAL_FIELDS[name]), "fields")) for name in WITH_AN_API},
+    **{f"connect {name}": Over((CONNECT,), {"--switch": "switch"}) for name in FILES_ALONE},
     "disconnect": Over(("DELETE /v1/integrations/{name}",)),
     "check": Over(("POST /v1/integrations/{name}/authenticate",)),
     "integrations": Over(("GET /v1/integrations",)),
@@ -65,18 +69,41 @@ TABLE: dict[str, Over | OnlyHere] = {
     "map exclude-service": Over(("PUT /v1/service-mappings/{service_id}",), {"--reason": "exclude_reason"}),
     "map clear": Over(("DELETE /v1/account-mappings/{vendor_account_id}",)),
     "map import": Over(("POST /v1/account-mappings/import",)),
+    "map import-services": Over(("POST /v1/service-mappings/import",)),
     "map export": Over(("GET /v1/exports/{name}",)),
+    "map kept": Over(("GET /v1/kept-mappings",)),
+    **{f"import {kind}": Over((GIVE_FILE, "POST /v1/files/{kind}/preview"), {
+        "--column": "columns", "--yes": "confirm"}) for kind in FileKind},
+    "files": Over(("GET /v1/files",)),
+    "forget-file": Over(("DELETE /v1/files/{kind}",)),
     "finish": Over(("POST /v1/integrations/{name}/finish", RUN), READING),
     "run": Over((RUN, "GET /v1/runs/{run_id}", "GET /v1/reconciliation", "GET /v1/plans/{plan_id}"), READING | {
-        "--csv": "GET /v1/exports/{name}", "--all": "(a screen filters by verdict)"}),
+        "--csv": "GET /v1/exports/{name}", "--all": "(a screen filters by verdict)",
+        "--effective": "effective"}),
     "plan show": Over(("GET /v1/plans/{plan_id}",)),
     "plan list": Over(("GET /v1/plans",), {"--limit": "limit"}),
     "plan release": Over(("POST /v1/plans/{plan_id}/changes/{change_id}/release",), {"--reason": "reason"}),
     "plan approve": Over(("POST /v1/plans/{plan_id}/approve",), {"--checksum": "checksum"}),
     "plan apply": Over(("POST /v1/plans/{plan_id}/apply",), {"--checksum": "checksum"}),
+    "plan add-line": Over(("POST /v1/plans/{plan_id}/lines", "GET /v1/reconciliation"), {
+        "--agreement": "agreement_id", "--effective": "effective"}),
+    "plan drop-line": Over(("DELETE /v1/plans/{plan_id}/lines/{change_id}",)),
+    "plan undo": Over(("POST /v1/plans/{plan_id}/undo",), {"--change": "change_ids", "--reason": "reason"}),
+    "lines divide": Over(("PUT /v1/line-divisions/{psa_account_id}/{product_id}",), {
+        "--fixed": "fixed", "--balance": "balance", "--reason": "reason"}),
+    "lines show": Over(("GET /v1/line-divisions",)),
+    "lines forget": Over(("DELETE /v1/line-divisions/{psa_account_id}/{product_id}",)),
     "history": Over(("GET /v1/history",), {"--limit": "limit"}),
     "verify": Over(("GET /v1/history/verification",)),
-    "export": Over(("GET /v1/exports/{name}",), {"--period": "period"}),
+    "export": Over(("GET /v1/exports/{name}", "GET /v1/kept-mappings/{kept_id}/{what}"), {
+        "--period": "period", "--kept": "kept_id"}),
+    "keys create": Over(("POST /v1/api-keys",), {
+        "--name": "name", "--scope": "scopes", "--calls-a-minute": "calls_a_minute"}),
+    "keys list": Over(("GET /v1/api-keys",)),
+    "keys revoke": Over(("DELETE /v1/api-keys/{key_id}",)),
+    "callbacks register": Over(("POST /v1/callbacks",), {"--url": "url"}),
+    "callbacks list": Over(("GET /v1/callbacks",)),
+    "callbacks remove": Over(("DELETE /v1/callbacks/{callback_id}",)),
     "demo": OnlyHere("it plays on simulators of its own"),
     "serve": OnlyHere("it is what answers the API on one machine"),
     "simulators": OnlyHere("they stand in for the vendors"),
@@ -94,6 +121,10 @@ ONLY_OVER_THE_API = {
     "DELETE /v1/service-mappings/{service_id}": "a screen takes back what was decided a moment ago",
     "GET /v1/runs": "the command waits for its run; a screen lists them",
     "POST /v1/plans": "the command runs again, which proposes again",
+    "POST /v1/psa/runs": "trueup run, for machines with a key",
+    "GET /v1/psa/clients/{psa_account_id}": "trueup run --all shows every client; a machine asks for one",
+    "GET /v1/psa/plan": "trueup plan show, for machines with a key",
+    "POST /v1/psa/plan/approve": "trueup plan approve, for machines with a key",
 }
 """Routes that no command needs, with the reason."""
 

@@ -5,11 +5,14 @@ import tomllib
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Logger
 
 from tests.infrastructure.template_reading import ROOT, functions, resolve, resources, routes, template
-from trueup.api.portal import build_portal, describe
+from tests.served_routes import all_routes, routes_of_machines
+from trueup.api.machine_callers import KEY_HEADER
+from trueup.domain.effective import PSA_CAPABILITIES
 from trueup.domain.guards import GuardPolicy
+from trueup.domain.integrations import CREDENTIAL_FIELDS, IntegrationName
+from trueup.usecases.callbacks import secrets_name
 
 FUNCTIONS = functions()
 ENVIRONMENT_OF_EVERY_FUNCTION = {
@@ -20,6 +23,7 @@ ENVIRONMENT_OF_EVERY_FUNCTION = {
     "TRUEUP_TWO_PERSON_APPROVAL",
     "TRUEUP_CURRENCY",
     "TRUEUP_CONNECTWISE_HOSTS",
+    "TRUEUP_HALOPSA_HOSTS",
     "TRUEUP_GUARD_INCREASE_PERCENT",
     "TRUEUP_GUARD_INCREASE_SEATS",
     "TRUEUP_SECRET_PREFIX",
@@ -94,7 +98,9 @@ def test_the_table_survives_mistakes() -> None:
 def test_one_secret_per_integration_under_the_prefix_the_code_reads() -> None:
     names = {resolve(body["Properties"]["Name"]) for body in resources("AWS::SecretsManager::Secret").values()}
     prefix = resolve(environment("portal")["TRUEUP_SECRET_PREFIX"])
-    assert names == {f"{prefix}mimecast", f"{prefix}connectwise"}
+    systems = {name.value for name in IntegrationName if CREDENTIAL_FIELDS[name]}
+    callers = {secrets_name(name) for name, can in PSA_CAPABILITIES.items() if can.callbacks}
+    assert names == {f"{prefix}{name}" for name in systems | callers}
     for body in resources("AWS::SecretsManager::Secret").values():
         assert body["Properties"]["KmsKeyId"] == {"Fn::GetAtt": ["SecretsKey", "Arn"]}
         assert not {"SecretString", "GenerateSecretString"} & set(body["Properties"])
@@ -146,9 +152,9 @@ SCREENS = {("GET", "/"), ("GET", "/{page}"), ("GET", "/assets/{release}/{file+}"
 """What the portal serves beside the API: one page, and the files it is made of. They are the same for everybody."""
 
 
-def test_only_health_and_the_screens_own_files_answer_without_a_token() -> None:
-    public = {(method, path) for method, path, is_public in routes() if is_public}
-    assert public == {("GET", "/v1/health"), *SCREENS}
+def test_only_health_callbacks_and_the_screens_own_files_answer_without_a_token() -> None:
+    public = {("GET", "/v1/health"), ("POST", "/v1/callbacks/{psa}/{token}"), *SCREENS}
+    assert {(method, path) for method, path, is_public in routes() if is_public} == public
     api = resources("AWS::Serverless::HttpApi")["Api"]["Properties"]
     assert api["Auth"]["DefaultAuthorizer"] in api["Auth"]["Authorizers"]
     assert api["AccessLogSettings"]["DestinationArn"]
@@ -157,19 +163,90 @@ def test_only_health_and_the_screens_own_files_answer_without_a_token() -> None:
 
 
 def test_the_gateway_knows_exactly_the_routes_of_the_api() -> None:
-    described = json.loads(describe(build_portal(Logger(service="portal"))))["paths"]
-    served = {(method.upper(), path) for path, methods in described.items() for method in methods}
-    # The description does not describe itself.
-    served.add(("GET", "/v1/openapi.json"))
-    assert {(method, path) for method, path, _ in routes()} == served | SCREENS
+    of_portal = {
+        (event["Properties"]["Method"], event["Properties"]["Path"])
+        for event in FUNCTIONS["portal"]["Events"].values()
+        if event["Type"] == "HttpApi"
+    }
+    methods: dict[str, set[str]] = {}
+    for method, path in all_routes():
+        methods.setdefault(path, set()).add(method)
+    assert of_portal - SCREENS == {(next(iter(found)) if len(found) == 1 else "ANY", path) for path, found in methods.items()}
+
+
+def test_the_gateways_permissions_fit_into_a_functions_policy() -> None:
+    """Each route adds one statement to the policy of its function, which AWS limits to 20,480 bytes: at its longest a
+    name of the tenant, of the stack (twice that) and of the region.
+    """
+    events = [event for event in FUNCTIONS["portal"]["Events"].items() if event[1]["Type"] == "HttpApi"]
+    tenant, region = "t" * 28, "ap-southeast-2"
+    function = f"arn:aws:lambda:{region}:123456789012:function:trueup-{tenant}-portal"
+    source = f"arn:aws:execute-api:{region}:123456789012:a1b2c3d4e5/*/DELETE"
+    statements = [
+        {
+            "Sid": f"trueup-{tenant}-PortalFunction{name}Permission-{'x' * 12}",
+            "Effect": "Allow",
+            "Principal": {"Service": "apigateway.amazonaws.com"},
+            "Action": "lambda:InvokeFunction",
+            "Resource": function,
+            "Condition": {"ArnLike": {"AWS:SourceArn": source + event["Properties"]["Path"]}},
+        }
+        for name, event in events
+    ]
+    policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
+    assert len(json.dumps(policy)) < 20_480, "give paths with several methods one ANY route"
+
+
+def test_machines_come_with_a_key_that_is_asked_about_every_time() -> None:
+    api = resources("AWS::Serverless::HttpApi")["Api"]["Properties"]
+    authorizer = api["Auth"]["Authorizers"]["MachineKey"]
+    assert authorizer["FunctionArn"] == {"Fn::GetAtt": ["MachineAccessFunction", "Arn"]}
+    assert authorizer["Identity"] == {"Headers": [KEY_HEADER], "ReauthorizeEvery": 0}, "a cached yes outlives a key"
+    assert (authorizer["AuthorizerPayloadFormatVersion"], authorizer["EnableSimpleResponses"]) == ("2.0", True)
+    assert api["Auth"]["DefaultAuthorizer"] == "Oidc"
+    keyed = {
+        event["Properties"]["Path"]
+        for event in FUNCTIONS["portal"]["Events"].values()
+        if event["Properties"].get("Auth", {}).get("Authorizer") == "MachineKey"
+    }
+    assert keyed == {path for _, path in routes_of_machines()}
+
+
+def test_a_flood_of_callbacks_does_not_use_up_what_people_have() -> None:
+    api = resources("AWS::Serverless::HttpApi")["Api"]["Properties"]
+    limit = api["RouteSettings"]["POST /v1/callbacks/{psa}/{token}"]["ThrottlingRateLimit"]
+    assert 0 < limit < api["DefaultRouteSettings"]["ThrottlingRateLimit"]
+
+
+def test_what_a_callback_told_of_is_never_lost_unseen() -> None:
+    queues = {name: body["Properties"] for name, body in resources("AWS::SQS::Queue").items()}
+    redrive = queues["CallbackQueue"]["RedrivePolicy"]
+    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["CallbackDeadLetterQueue", "Arn"]}
+    assert redrive["maxReceiveCount"] >= 3
+    consumer = FUNCTIONS["account_refresh"]
+    ((_, event),) = consumer["Events"].items()
+    assert event["Properties"]["Queue"] == {"Fn::GetAtt": ["CallbackQueue", "Arn"]}
+    assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], "A17: one bad message, not ten"
+    assert queues["CallbackQueue"]["VisibilityTimeout"] >= 6 * consumer["Timeout"], "A18"
+    assert all(queue["KmsMasterKeyId"] == {"Fn::GetAtt": ["DataKey", "Arn"]} for queue in queues.values())
+    alarms = {name: body["Properties"] for name, body in resources("AWS::CloudWatch::Alarm").items()}
+    watched = {
+        (alarm["MetricName"], alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0])
+        for alarm in alarms.values()
+        if alarm.get("Namespace") == "AWS/SQS"
+    }
+    assert ("ApproximateNumberOfMessagesVisible", "CallbackDeadLetterQueue") in watched
+    assert ("ApproximateAgeOfOldestMessage", "CallbackQueue") in watched
+    assert environment("psa_callback")["TRUEUP_CALLBACK_QUEUE_URL"] == {"Ref": "CallbackQueue"}
 
 
 def test_the_access_log_is_one_json_object_a_line() -> None:
     line = resources("AWS::Serverless::HttpApi")["Api"]["Properties"]["AccessLogSettings"]["Format"]
-    assert {"request_id", "route", "status", "subject"} <= set(json.loads(line))
+    assert {"request_id", "route", "status", "subject", "key"} <= set(json.loads(line))
+    assert "$context.path" not in line, "the address of a callback ends in a secret"
 
 
-@pytest.mark.parametrize("alarm", ["RunFailedAlarm", "RunMissedAlarm", "DailyCheckSilentAlarm", "FailedEventsAlarm"])
+@pytest.mark.parametrize("alarm", sorted(resources("AWS::CloudWatch::Alarm")))
 def test_alarms_reach_the_one_topic_and_say_what_to_do(alarm: str) -> None:
     properties = resources("AWS::CloudWatch::Alarm")[alarm]["Properties"]
     assert properties["AlarmActions"] == [{"Ref": "AlarmTopic"}]

@@ -61,8 +61,8 @@ def test_a_customer_file_is_kept_used_again_and_forgotten(there: Machine, tmp_pa
     (tmp_path / "customers.csv").unlink()
     again = there("sync", "--json")
     assert (again.code, again.document["accounts_as_of"]) == (0, used), "it is used without being told"
-    assert "the list is the customer file given 20" in " ".join(there("sync").out.split())
-    assert " ".join(there("run").out.split()).count("the list is the customer file given 20") == 1
+    assert "the list is from a file given 20" in " ".join(there("sync").out.split())
+    assert " ".join(there("run").out.split()).count("the list is from a file given 20") == 1
     forgotten = there("sync", "--no-customers", "--json")
     assert (forgotten.code, forgotten.document["code"]) == (1, "permission_missing")
     assert "The customer file is forgotten." in forgotten.err

@@ -41,7 +41,7 @@ def test_a_month_from_connect_to_read_back(tmp_path: Path) -> None:
         connected = there.process(*there.connect_mimecast, "--json")
         assert connected.code == 0, connected.err
         assert connected.document["state"] == "pending"
-        assert connected.document["next"] == "trueup connect connectwise"
+        assert connected.document["next"] == "trueup connect connectwise (or autotask, halopsa, syncro)"
         assert there.process(*there.connect_connectwise).code == 0
         synced = there.process("sync", "--json")
         assert synced.code == 0, synced.err

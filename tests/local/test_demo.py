@@ -20,6 +20,10 @@ pytestmark = [
 ]
 
 
+CORRECTED = 15
+"""How many lines the month corrects, whichever PSA it is played with."""
+
+
 def demo(home: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "local.cli", "demo", *words],
@@ -64,7 +68,7 @@ def test_the_month_ends_with_the_proof_and_a_second_one_finds_nothing_to_do(tmp_
     assert time.monotonic() - started_at < 120
     for words in ("bill more", "Totals", "Excluded", "held", "applied", "It finds nothing to do: 0 changes."):
         assert words in told, words
-    assert told.count("✓ as approved") == 14
+    assert told.count("✓ as approved") == CORRECTED
     assert "✗" not in told
     assert all(line.isprintable() for line in told.splitlines())
     assert [
@@ -77,12 +81,29 @@ def test_the_month_ends_with_the_proof_and_a_second_one_finds_nothing_to_do(tmp_
     told, err = second.communicate(timeout=120)
     assert second.returncode == 0, err
     document = json.loads(told)
-    assert (document["left_to_do"], document["lines_checked"], document["lines_wrong"]) == (0, 14, 0)
-    assert len(document["plan"]["changes"]) == 14
+    assert (document["left_to_do"], document["lines_checked"], document["lines_wrong"]) == (0, CORRECTED, 0)
+    assert len(document["plan"]["changes"]) == CORRECTED
     assert {change["result"]["outcome"] for change in document["plan"]["changes"]} == {"applied"}
 
     report = require_sound(home, json.loads((home / "world" / "world.json").read_text(encoding="utf-8")))
     assert {"I1", "I2", "I4", "I6", "I7", "I8", "I9", "I10"} <= report.checked
+
+
+@pytest.mark.parametrize(("psa", "label"), [("autotask", "Autotask"), ("halopsa", "HaloPSA"), ("syncro", "Syncro")])
+def test_the_month_is_the_same_with_every_psa(tmp_path: Path, psa: str, label: str) -> None:
+    home = tmp_path / "home"
+    month = demo(home, "--psa", psa)
+    told, err = month.communicate(timeout=120)
+    assert month.returncode == 0, err
+    assert told.count("✓ as approved") == CORRECTED
+    assert "✗" not in told
+    assert f"{label} says" in told
+    assert "ConnectWise" not in told
+    assert "It finds nothing to do: 0 changes." in told
+    require_sound(home, json.loads((home / "world" / "world.json").read_text(encoding="utf-8")))
+    other = demo(home)
+    _, err = other.communicate(timeout=30)
+    assert (other.returncode, f"holds a demo with {label}" in err) == (1, True)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])

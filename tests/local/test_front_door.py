@@ -203,7 +203,7 @@ def test_the_event_has_the_documented_shape() -> None:
     assert route is not None
     event = event_of(sent, route)
     assert event["version"] == "2.0"
-    assert event["routeKey"] == "GET /v1/account-mappings/{vendor_account_id}"
+    assert event["routeKey"] == "ANY /v1/account-mappings/{vendor_account_id}"
     assert event["rawPath"] == "/v1/account-mappings/A B"
     assert event["rawQueryString"] == "limit=1&limit=2&x=%C3%A9"
     assert event["queryStringParameters"] == {"limit": "1,2", "x": "é"}
@@ -242,7 +242,7 @@ def test_a_body_that_is_no_text_is_sent_in_base64() -> None:
 
 def test_greedy_and_any_routes_come_last() -> None:
     portal = next(item for item in local_deployment().functions() if item.capability == "portal")
-    routes = (Route("ANY", "/{proxy+}", is_public=False), Route("GET", "/a/{id}", False), Route("GET", "/a/b", False))
+    routes = (Route("ANY", "/{proxy+}"), Route("GET", "/a/{id}"), Route("GET", "/a/b"))
     table = RouteTable([replace(portal, routes=routes)])
     found = [table.match(*pair) for pair in (("GET", "/a/b"), ("GET", "/a/c"), ("POST", "/a/b/c"))]
     assert [route.key for route in found if route] == ["GET /a/b", "GET /a/{id}", "ANY /{proxy+}"]

@@ -1,6 +1,12 @@
 """The simulated ConnectWise over a real socket: discovery, credentials, paging, conditions, fields, writes, limit."""
 
+import base64
+import hashlib
+import hmac
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +14,7 @@ import requests
 
 from local.simulators import ConnectWiseSimulator, demo_world, running, scaled_world
 from local.simulators.credentials import connectwise_headers
+from tests.local.recording_hook import RecordingHook
 
 FORWARD = {"pagination-type": "forward-only"}
 QUANTITY = {"op": "replace", "path": "quantity", "value": 47}
@@ -266,11 +273,12 @@ def test_a_new_addition_is_created_with_a_location(psa: ConnectWiseSimulator, se
 
 
 def test_the_audit_trail_tells_who_changed_a_quantity(psa: ConnectWiseSimulator, session: requests.Session) -> None:
-    line_id = email_line(psa, "fractional")
+    line_id = email_line(psa, "small_increase")
+    psa.world.edit_addition(line_id, quantity=1.5)
     agreement_id = psa.world.additions[line_id].agreement_id
     session.patch(line_url(psa, line_id), json=[QUANTITY], timeout=5)
     url = f"{base(psa)}/system/audittrail"
-    (row,) = session.get(url, params={"type": "Agreement", "id": str(agreement_id)}, timeout=5).json()
+    _by_hand, row = session.get(url, params={"type": "Agreement", "id": str(agreement_id)}, timeout=5).json()
     assert row["text"] == "Addition MIME-EMAIL-S1 quantity changed from 1.5 to 47"
     assert (row["enteredBy"], row["auditSource"]) == ("ApiMimecast", "API")
     assert session.get(url, timeout=5).status_code == 400
@@ -283,6 +291,114 @@ def test_callbacks_are_registered(psa: ConnectWiseSimulator, session: requests.S
     assert (reply.status_code, reply.json()["id"], reply.json()["memberId"]) == (201, 77, 196)
     assert session.get(url, timeout=5).json() == [reply.json()]
     assert session.post(url, json={}, timeout=5).status_code == 400
+
+
+def test_a_callback_is_changed_and_removed_by_its_id(psa: ConnectWiseSimulator, session: requests.Session) -> None:
+    url = f"{base(psa)}/system/callbacks"
+    body = {"url": "https://hook.example/cw?recordId=", "objectId": 1, "type": "company", "level": "owner"}
+    for _ in range(2):
+        session.post(url, json=body, timeout=5)
+    off = [{"op": "replace", "path": "inactiveFlag", "value": True}]
+    assert session.patch(f"{url}/77", json=off, timeout=5).json()["inactiveFlag"] is True
+    assert session.patch(f"{url}/77", json=[{"op": "replace", "path": "id", "value": 5}], timeout=5).status_code == 400
+    assert session.patch(f"{url}/77", json={}, timeout=5).status_code == 400
+    assert session.delete(f"{url}/77", timeout=5).status_code == 204
+    for call in (session.get, session.delete):
+        assert call(f"{url}/77", timeout=5).status_code == 404
+    assert session.get(f"{url}/78", timeout=5).json()["id"] == 78
+    assert session.post(url, json=body, timeout=5).json()["id"] == 79
+    assert session.post(url, json=body | {"type": "ticket"}, timeout=5).status_code == 400
+
+
+@pytest.fixture
+def hook() -> Iterator[RecordingHook]:
+    with RecordingHook() as hook:
+        yield hook
+
+
+def subscribe(psa: ConnectWiseSimulator, session: requests.Session, hook: RecordingHook, **more: object) -> None:
+    body = {"url": f"{hook.url}?recordId=", "objectId": 1, "type": "agreement", "level": "owner", **more}
+    assert session.post(f"{base(psa)}/system/callbacks", json=body, timeout=5).status_code == 201
+    psa.callbacks.retry_waits_seconds = (0.0, 0.0)
+    psa.callbacks.changes()
+
+
+def test_a_callback_is_sent_signed_to_the_registered_address(
+    psa: ConnectWiseSimulator, session: requests.Session, hook: RecordingHook
+) -> None:
+    subscribe(psa, session, hook)
+    line = psa.world.additions[email_line(psa, "small_increase")]
+    psa.world.edit_addition(line.id, quantity=99.0)
+    operation = {"operation": "deliver_callbacks"}
+    assert session.post(f"{psa.url}/_control/state", json=operation, timeout=5).status_code == 204
+    (path, given, body) = hook.taken[0]
+    message = json.loads(body)
+    assert path == f"/hook?recordId={line.agreement_id}&action=updated"
+    assert (message["Type"], message["ID"], message["CompanyId"]) == ("agreement", line.agreement_id, "acmemsp")
+    assert json.loads(message["Entity"])["_info"]["lastUpdated"] == line.last_updated
+    key = session.get(message["Metadata"]["key_url"], timeout=5).json()["signing_key"]
+    expected = hmac.new(hashlib.sha256(key.encode()).digest(), body, hashlib.sha256).digest()
+    assert given == base64.b64encode(expected).decode()
+    psa.deliver_callbacks()
+    assert len(hook.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "deliveries"), [(204, 1), (200, 1), (500, 1), (401, 1), (429, 3), (409, 3), (404, 3)]
+)
+def test_only_the_documented_statuses_are_sent_again_and_twice_at_most(
+    psa: ConnectWiseSimulator, session: requests.Session, hook: RecordingHook, status: int, deliveries: int
+) -> None:
+    subscribe(psa, session, hook)
+    hook.status = status
+    psa.world.edit_addition(email_line(psa, "small_increase"), quantity=99.0)
+    psa.deliver_callbacks()
+    assert len(hook.taken) == deliveries
+    assert [one.status for one in psa.callbacks.sent] == [status] * deliveries
+
+
+def test_what_is_switched_off_our_own_or_off_this_machine_is_not_called(
+    psa: ConnectWiseSimulator, session: requests.Session, hook: RecordingHook
+) -> None:
+    subscribe(psa, session, hook, isSelfSuppressedFlag=True)
+    subscribe(psa, session, hook, inactiveFlag=True)
+    subscribe(psa, session, hook, type="company")
+    psa.world.edit_addition(email_line(psa, "small_increase"), "ApiMimecast", quantity=99.0)
+    psa.deliver_callbacks()
+    assert hook.taken == []
+    for callback in psa.world.callbacks:
+        callback["url"] = "http://hook.example/?recordId="
+    psa.world.edit_company(next(iter(psa.world.companies)), name="Renamed")
+    psa.deliver_callbacks()
+    assert [one.status for one in psa.callbacks.sent] == [0]
+
+
+@pytest.mark.parametrize(("delivery", "numbers"), [("twice", [1, 1, 2, 2]), ("reversed", [2, 1]), ("stale", [1, 2, 1])])
+def test_deliveries_can_be_repeated_and_out_of_order(
+    psa: ConnectWiseSimulator, session: requests.Session, hook: RecordingHook, delivery: str, numbers: list[int]
+) -> None:
+    subscribe(psa, session, hook, type="company")
+    settings = {"callback_delivery": delivery}
+    assert session.post(f"{psa.url}/_control/settings", json=settings, timeout=5).status_code == 200
+    assert session.post(f"{psa.url}/_control/settings", json={"callback_delivery": "x"}, timeout=5).status_code == 400
+    first, second = sorted(psa.world.companies)[:2]
+    for number, company in enumerate((first, second), start=1):
+        psa.world.clock = partial(datetime, 2027, 1, number, tzinfo=UTC)
+        psa.world.edit_company(company, name=f"Renamed {number}")
+    psa.deliver_callbacks()
+    assert [json.loads(body)["ID"] for _, _, body in hook.taken] == [{1: first, 2: second}[one] for one in numbers]
+
+
+def test_callbacks_can_follow_each_change_by_themselves(
+    psa: ConnectWiseSimulator, session: requests.Session, hook: RecordingHook
+) -> None:
+    subscribe(psa, session, hook)
+    control = f"{psa.url}/_control"
+    assert session.post(f"{control}/settings", json={"callbacks_on_change": True}, timeout=5).status_code == 200
+    edit = {"operation": "edit_addition", "id": email_line(psa, "small_increase"), "quantity": 99}
+    assert session.post(f"{control}/state", json=edit, timeout=5).status_code == 204
+    assert hook.came.wait(5)
+    assert len(hook.taken) == 1
 
 
 def test_the_limit_answers_429_with_the_seconds_to_wait(psa: ConnectWiseSimulator, session: requests.Session) -> None:

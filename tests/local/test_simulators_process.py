@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from local.simulators import SIMULATED_PSAS
 from local.simulators.credentials import connectwise_headers
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -40,7 +41,7 @@ def _patch(url: str, quantity: int) -> requests.Response:
 
 def test_it_says_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
-    with process("--ready-file", str(ready), "--world", "20", "--connectwise-limit-per-minute", "2") as (child, told):
+    with process("--ready-file", str(ready), "--world", "20", "--psa-limit-per-minute", "2") as (child, told):
         assert json.loads(ready.read_text()) == told
         assert told["pid"] == child.pid
         for name in ("mimecast", "connectwise"):
@@ -51,6 +52,27 @@ def test_it_says_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> None:
         assert [reply.status_code for reply in replies] == [200, 200, 429]
         child.send_signal(signal.SIGTERM)
         assert child.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("psa", sorted(SIMULATED_PSAS))
+def test_each_psa_is_started_by_its_name_on_the_port_it_is_given(psa: str) -> None:
+    with process("--psa", psa, "--world", "3") as (child, told):
+        assert sorted(told) == sorted({"mimecast", "psa", psa, "pid"})
+        assert told["psa"] == told[psa]
+        port = told["psa"].rsplit(":", 1)[1]
+        world = requests.get(f"{told['psa']}/_control/state", timeout=5).json()
+        assert len(world["companies"]) == 3
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=10) == 0
+    with process("--psa", psa, "--psa-port", port, "--world", "3") as (_child, again):
+        assert again["psa"] == told["psa"]
+
+
+def test_syncro_counts_by_the_minute_unless_told_otherwise() -> None:
+    for words, limit in ((), 180), (("--psa-limit-per-minute", "0"), 0):
+        with process("--psa", "syncro", "--world", "1", *words) as (_child, told):
+            settings = requests.get(f"{told['syncro']}/_control/settings", timeout=5).json()
+            assert settings["limit_per_minute"] == limit
 
 
 def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
@@ -81,7 +103,7 @@ def test_one_port_can_be_used_again_at_once() -> None:
         child.kill()
         child.wait(timeout=10)
     started = time.monotonic()
-    with process("--connectwise-port", port) as (_child, again):
+    with process("--psa-port", port) as (_child, again):
         assert again["connectwise"] == told["connectwise"]
     assert time.monotonic() - started < 10
 

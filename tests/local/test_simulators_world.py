@@ -64,8 +64,8 @@ def test_each_story_is_what_it_says(seed: int) -> None:
                 assert quantities == [10.0, 5.0]
             case "cancelled_and_future":
                 assert quantities == [seats, 11.0, 99.0]
-            case "fractional":
-                assert quantities == [1.5]
+            case "small_increase":
+                assert (seats, quantities) == (2, [1.0])
             case "not_sold":
                 assert (story.account_code, len(quantities)) == (None, 1)
             case "partner_count_only" | "account_read_only" | "missing" | "pending":

@@ -10,6 +10,9 @@ How to use it::
 simulator's World, or the JSON of its state file. Everything else is optional: what is not given is not checked and does
 not appear in ``report.checked``. As a fixture, ``audited`` of tests/audit_fixture.py audits when the test is over.
 
+A plan may hold lines that people added, shares of seats divided among several lines, and what takes another plan back;
+see ``auditor_writes`` for how a write is known to be one of them.
+
 Method: only ports are read, and every number is worked out again from the stored pages, never taken from a summary.
 Must not: change anything, or share code with what it judges, but for reading pages and for the comparison itself (I10).
 """
@@ -17,10 +20,11 @@ Must not: change anything, or share code with what it judges, but for reading pa
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
+from tests.simulation.auditor_writes import change_subject, check_writes, numbers
 from tests.simulation.evidence import Evidence, PsaWrite, Report, writes_of
 from trueup.domain.accounts import ServiceCount, ServiceKind, VendorFacts, VendorPage
 from trueup.domain.audit import AuditEvent, first_broken
@@ -36,12 +40,13 @@ from trueup.domain.plan import Change, Plan, PlanState
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.runs import RunState, Snapshot, Step
 from trueup.domain.verdicts import Reconciliation
+from trueup.usecases.account_refresh import REFRESHED
 from trueup.usecases.reconciliation import ReconciliationPolicy
 
 __all__ = ["Evidence", "PsaWrite", "Report", "audit", "writes_of"]
 
 PLANS_LISTED = 500
-MAPPING_ACTIONS = ("account ", "accounts ", "service ")
+MAPPING_ACTIONS = ("account ", "accounts ", "service ", "lines divided", "division forgotten")
 
 
 def audit(evidence: Evidence) -> Report:
@@ -52,7 +57,8 @@ def audit(evidence: Evidence) -> Report:
     _check_mapping(view, report)
     _check_history(view, report)
     if evidence.writes is not None:
-        _check_writes(view, evidence.writes, report)
+        reads = {event.audit.evidence: event for event in view.events if _is_read(event)}
+        check_writes(view.plans, view.events, reads, evidence.writes, report)
     if evidence.policy is not None:
         _check_reconciliation(view, evidence.policy, report)
     if evidence.is_settled:
@@ -87,7 +93,7 @@ class _View:
 
     def numbers(self, action: str, subject: str) -> list[int]:
         """The places in the history where that was done to that."""
-        return [e.number for e in self.events if e.audit.action == action and e.audit.subject == subject]
+        return numbers(self.events, action, subject)
 
     def is_matched(self) -> bool:
         """Whether the accounts were brought up to date with the last read; a run may have ended in between."""
@@ -113,7 +119,9 @@ class _View:
             for event in self.events[max(read_at) :]
             if event.audit.action.startswith(MAPPING_ACTIONS) and event.audit.run_id != run_id
         ]
-        if not run.plan_id or moved:
+        compared = [event.number for event in self.events if event.audit.action == "plan proposed"]
+        refreshed = [event.number for event in self.events if event.audit.action == REFRESHED]
+        if not run.plan_id or moved or max(refreshed, default=0) > max(compared, default=0):
             return None
         try:
             return run_id, self.state.reconciliations.get(self.snapshots[Side.PSA].period)
@@ -122,11 +130,8 @@ class _View:
 
 
 def _is_read(event: AuditEvent) -> bool:
-    return event.audit.action in {f"{side.value} read" for side in Side}
-
-
-def _change_subject(plan: Plan, change: Change) -> str:
-    return f"{plan.id} {change.id} line {change.line_id}"
+    """A complete read, or one in which a client was read again since: nothing else may a plan be made on."""
+    return event.audit.action in {REFRESHED, *(f"{side.value} read" for side in Side)}
 
 
 # I8: only whole reads are snapshots.
@@ -244,7 +249,7 @@ def _check_history(view: _View, report: Report) -> None:
     for plan in view.plans:
         for result in plan.results:
             change = plan.change(result.change_id)
-            subject = _change_subject(plan, change)
+            subject = change_subject(plan, change)
             rows = [
                 event.audit
                 for event in view.events
@@ -272,50 +277,6 @@ def _text(value: Decimal) -> str:
     return format(value.normalize(), "f")
 
 
-# I1, I2, I9: every write was approved, on whole reads, and happened once.
-
-
-def _check_writes(view: _View, writes: Sequence[PsaWrite], report: Report) -> None:
-    reads = {event.audit.evidence: event for event in view.events if _is_read(event)}
-    approved = {event.audit.subject for event in view.events if event.audit.action == "plan approved"}
-    report.check("I9", holds=bool(approved) or not writes, otherwise=f"{len(writes)} writes and no approved plan")
-    begun: Counter[tuple[str, Decimal]] = Counter()
-    for plan in view.plans:
-        for change in plan.changes:
-            if view.numbers("change begun", _change_subject(plan, change)):
-                begun[str(change.line_id), Decimal(change.target)] += 1
-    for write in writes:
-        name = f"line {write.line_id} from {write.before} to {write.asked}"
-        found = [
-            (plan, change)
-            for plan in view.plans
-            for change in plan.changes
-            if (str(change.line_id), change.expected, Decimal(change.target))
-            == (write.line_id, write.before, write.asked)
-        ]
-        report.check("I1", holds=bool(found), otherwise=f"{name} was written and no plan has it")
-        for plan, change in found:
-            subject = _change_subject(plan, change)
-            starts = view.numbers("change begun", subject)
-            if not starts:
-                continue
-            approvals = view.numbers("plan approved", plan.id)
-            in_order = bool(approvals) and approvals[0] < starts[0]
-            report.check("I1", holds=in_order, otherwise=f"{subject} was begun before its plan was approved")
-            report.check("I1", holds=not change.is_held, otherwise=f"{subject} was written while a guard held it")
-            of_period = all(
-                digest in reads and reads[digest].audit.run_id.startswith(plan.period) for digest in plan.snapshots
-            )
-            whole = len(plan.snapshots) == 2 and of_period
-            report.check("I1", holds=whole, otherwise=f"{subject} does not come from two whole reads of {plan.period}")
-        is_begun = begun[write.line_id, write.asked] > 0
-        report.check("I7", holds=is_begun, otherwise=f"{name} was written and nobody recorded that it would be")
-    happened = Counter((write.line_id, write.asked) for write in writes if write.before != write.after)
-    for key, times in happened.items():
-        report.check("I2", holds=times <= begun[key], otherwise=f"line {key[0]} was set to {key[1]} {times} times")
-    report.checked.update({"I1", "I2"})
-
-
 # I10 and I1: the same input gives the same bytes, and the plan is what the rows say.
 
 
@@ -333,10 +294,11 @@ def _check_reconciliation(view: _View, policy: ReconciliationPolicy, report: Rep
         on=local_day(min(vendor_read.started_at, psa_read.started_at), policy.time_zone),
         vendor=facts,
         psa=psa_facts(view.state.snapshots.psa_pages(psa_read)),
-        psa_read_at=psa_read.completed_at,
+        psa_read_at=psa_read.accounts_as_of or psa_read.completed_at,
         accounts=tuple(view.accounts),
         services=view.services,
         currency=policy.currency,
+        allocations=tuple(one for one in view.state.allocations.all() if one.psa_system in ("", psa_read.system)),
     )
     again, shuffled = reconcile(legs), reconcile(_turned_around(legs))
     report.check("I10", holds=repr(again) == repr(stored), otherwise="the stored comparison is not what its facts give")
@@ -346,9 +308,16 @@ def _check_reconciliation(view: _View, policy: ReconciliationPolicy, report: Rep
         return
     rows = {row.id: row for row in again.rows}
     for change in current.changes:
+        if change.undoes:
+            continue
         row = rows.get(change.row_id)
         count = row.counts.agreement if row is not None else None
-        fits = isinstance(count, Known) and count.seats == change.target
+        shares = {share.line.id: share.target for share in row.shares} if row is not None else {}
+        wanted = shares.get(change.line_id, count.seats if isinstance(count, Known) else None)
+        fits = wanted == change.target
+        if shares and isinstance(count, Known):
+            added_up = sum(shares.values()) == count.seats
+            report.check("I1", holds=added_up, otherwise=f"the shares of {change.row_id} are not its seats")
         report.check("I1", holds=fits, otherwise=f"{change.id} wants {change.target}, the reads do not say so")
 
 
@@ -366,18 +335,26 @@ def _turned_around(legs: Legs) -> Legs:
 
 
 def _check_settled(view: _View, report: Report) -> None:
-    done = {
-        (plan.period, str(plan.change(result.change_id).line_id), plan.change(result.change_id).target)
+    written = [
+        (plan, plan.change(result.change_id))
         for plan in view.plans
         for result in plan.results
         if result.outcome in (WriteOutcome.APPLIED, WriteOutcome.ALREADY)
-    }
+    ]
+    taken_back = {change.undoes for _, change in written}
+    done = {_goal(plan, change) for plan, change in written if f"{plan.id}/{change.id}" not in taken_back}
     for plan in view.plans:
         if plan.state is not PlanState.PROPOSED:
             continue
-        again = [c.id for c in plan.changes if (plan.period, str(c.line_id), c.target) in done]
+        again = [change.id for change in plan.changes if _goal(plan, change) in done]
         report.check("I5", holds=not again, otherwise=f"{plan.id} proposes again what was applied: {again}")
     report.checked.add("I5")
+
+
+def _goal(plan: Plan, change: Change) -> tuple[str, ...]:
+    """What a change wants in its period; a line that is to be made has no id yet."""
+    where = change.line_id or f"{change.agreement_id} {change.product_id}"
+    return plan.period, where, str(change.target)
 
 
 # I3 and I6: no words where they do not belong.

@@ -14,29 +14,34 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from local.simulators import ConnectWiseSimulator, MimecastSimulator, World, credentials, running
+from local.demo_proof import AskedLine, quantity_at
+from local.simulators import DEFAULT_PSA, SIMULATED_PSAS, MimecastSimulator, SimulatedPsa, World, credentials, running
 from local.simulators.demo_world import SERVICE_TO_PRODUCT
+from local.simulators.server import Simulator
 from tests.fakes.state import FakeState, fake_state
 from tests.fakes.vault import FakeVault
 from tests.simulation.auditor import Evidence, Report, audit, writes_of
+from trueup.adapters.autotask import open_autotask
 from trueup.adapters.connectwise import open_connectwise
-from trueup.adapters.connectwise.address import parse_address
+from trueup.adapters.halopsa import open_halopsa
 from trueup.adapters.mimecast.adapter import open_mimecast, parse_mimecast_address
 from trueup.adapters.mimecast.customer_file import parse_customer_file
 from trueup.adapters.name_similarity import RapidNameSimilarity
+from trueup.adapters.outbound_address import parse_base_address
 from trueup.adapters.pace import HttpLimits
+from trueup.adapters.syncro import open_syncro
 from trueup.domain.errors import TrueupError
 from trueup.domain.guards import GuardPolicy
-from trueup.domain.integrations import IntegrationName
+from trueup.domain.integrations import IntegrationName, Side
 from trueup.domain.mapping import MappingState
-from trueup.domain.plan import Plan
+from trueup.domain.plan import Change, Plan
 from trueup.domain.uploads import Upload
 from trueup.ports.psa import PsaBilling, PsaLineCreation
 from trueup.ports.vendor import VendorBilling
 from trueup.usecases import credential_validation, integrations, mapping, plans
 from trueup.usecases.month import Systems, read_and_match, reconcile_run
 from trueup.usecases.monthly_run import begin_run, end_run
-from trueup.usecases.opening import open_line_creation, open_psa
+from trueup.usecases.opening import connected, open_line_creation, open_psa, psa_capabilities
 from trueup.usecases.plan_apply import LEASE_SECONDS, Applied, apply_plan
 from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy
 
@@ -44,15 +49,14 @@ MIMECAST_FIELDS = {
     "client_id": credentials.MIMECAST_CLIENT_ID,
     "client_secret": credentials.MIMECAST_CLIENT_SECRET,
 }
-CONNECTWISE_FIELDS = {
-    "company_id": credentials.CONNECTWISE_COMPANY_ID,
-    "public_key": credentials.CONNECTWISE_PUBLIC_KEY,
-    "private_key": credentials.CONNECTWISE_PRIVATE_KEY,
-    "client_id": credentials.CONNECTWISE_CLIENT_ID,
-}
 SECRETS = (
     credentials.MIMECAST_CLIENT_SECRET,
     credentials.CONNECTWISE_PRIVATE_KEY,
+    credentials.AUTOTASK_SECRET,
+    credentials.AUTOTASK_INTEGRATION_CODE,
+    credentials.HALOPSA_CLIENT_SECRET,
+    credentials.SYNCRO_API_KEY,
+    credentials.SYNCRO_USER_TOKEN_CANARY,
     credentials.PASSPHRASE_CANARY,
     credentials.SUPPORT_CODE_CANARY,
     "sim-token-",
@@ -61,6 +65,7 @@ HASTE = HttpLimits(
     connect_timeout_seconds=2.0, read_timeout_seconds=0.5, total_seconds=3.0, body_bytes=2_000_000, attempts=3
 )
 PERSON, APPROVER = "dana", "alex"
+TIME_ZONE = ZoneInfo("Europe/London")
 
 
 class HastyClock:
@@ -91,7 +96,7 @@ class LoopbackConnections:
     def address(self, name: IntegrationName, text: str) -> str:
         if name is IntegrationName.MIMECAST:
             return parse_mimecast_address(text, allow_loopback=True).url
-        return parse_address(text, allow_loopback=True, additional_hosts=()).url
+        return parse_base_address(text, allowed_suffixes=(), integration=name.value, allow_loopback=True).url
 
     def vendor(
         self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: Upload | None = None
@@ -110,16 +115,26 @@ class LoopbackConnections:
         return len(parse_customer_file(content).customers)
 
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
+        match name:
+            case IntegrationName.AUTOTASK:
+                return open_autotask(
+                    address, fields, clock=self.clock, allow_loopback=True, time_zone=TIME_ZONE, limits=HASTE
+                )
+            case IntegrationName.HALOPSA:
+                return open_halopsa(address, fields, clock=self.clock, allow_loopback=True, limits=HASTE)
+            case IntegrationName.SYNCRO:
+                return open_syncro(address, fields, clock=self.clock, allow_loopback=True, limits=HASTE)
         return open_connectwise(address, fields, clock=self.clock, allow_loopback=True, limits=HASTE)
 
 
 @dataclass
 class SimulatedOffice:
-    """One MSP with its two simulators."""
+    """One MSP with its two simulators; ``psa_kind`` says which PSA it bills through."""
 
     world: World
     mimecast: MimecastSimulator
-    connectwise: ConnectWiseSimulator
+    psa_simulator: Simulator
+    psa_kind: SimulatedPsa
     tenant: str
     clock: HastyClock
     state: FakeState
@@ -133,13 +148,13 @@ class SimulatedOffice:
 
     @property
     def policy(self) -> ReconciliationPolicy:
-        return ReconciliationPolicy(self.tenant, ZoneInfo("Europe/London"), "USD", GuardPolicy())
+        return ReconciliationPolicy(self.tenant, TIME_ZONE, "USD", GuardPolicy())
 
     def set_up(self) -> None:
         """Connect, sync, map the services as the demo does, finish."""
         for name, url, fields in (
             (IntegrationName.MIMECAST, self.mimecast.url, MIMECAST_FIELDS),
-            (IntegrationName.CONNECTWISE, self.connectwise.url, CONNECTWISE_FIELDS),
+            (IntegrationName(self.psa_kind.name), self.psa_simulator.url, self.psa_kind.fields),
         ):
             credential_validation.connect(
                 name,
@@ -175,6 +190,7 @@ class SimulatedOffice:
                     actor=PERSON,
                     services=self.state.services,
                     psa=self.psa(),
+                    psa_integration=connected(Side.PSA, self.state.integrations),
                     clock=self.clock,
                 )
 
@@ -230,9 +246,12 @@ class SimulatedOffice:
             owner=f"process {self.clock.monotonic_seconds()}",
             period_now=plan.period,
             psa=self.psa(),
-            psa_system=self.state.integrations.get(IntegrationName.CONNECTWISE).system,
+            psa_system=connected(Side.PSA, self.state.integrations).system,
+            capabilities=psa_capabilities(self.state.integrations),
             open_line_creation=self.line_creation,
             accounts=self.state.accounts,
+            services=self.state.services,
+            snapshots=self.state.snapshots,
             plans=self.state.plans,
             plan_index=self.state.plan_index,
             leases=self.state.leases,
@@ -248,7 +267,14 @@ class SimulatedOffice:
             return None
 
     def quantity(self, line_id: str) -> Decimal:
+        """What the world has on a line today."""
         return Decimal(str(self.world.additions[int(line_id)].quantity))
+
+    def psa_says(self, change: Change) -> float:
+        """The quantity that the PSA itself has on the line, on the day from which the change counts."""
+        on = change.effective or self.clock.now().date()
+        line = AskedLine(str(change.agreement_id), str(change.line_id), on)
+        return quantity_at(self.psa_kind, self.psa_simulator.url, line)
 
     def audit(self, *, is_settled: bool = False) -> Report:
         """What the auditor says of everything so far; raises when it finds something."""
@@ -267,8 +293,9 @@ class SimulatedOffice:
 
 
 @contextmanager
-def simulated(world: World, *, tenant: str = "example") -> Iterator[SimulatedOffice]:
-    """Both simulators on that world, and an MSP that has nothing connected yet."""
-    clock = HastyClock()
-    with running(MimecastSimulator(world)) as mimecast, running(ConnectWiseSimulator(world)) as connectwise:
-        yield SimulatedOffice(world, mimecast, connectwise, tenant, clock, fake_state(clock))
+def simulated(world: World, *, tenant: str = "example", psa: str = DEFAULT_PSA) -> Iterator[SimulatedOffice]:
+    """Mimecast and that PSA on the world, and an MSP that has nothing connected yet."""
+    clock, kind = HastyClock(), SIMULATED_PSAS[psa]
+    # Waits are over at once here, so a limit by the minute would be met in seconds.
+    with running(MimecastSimulator(world)) as mimecast, running(kind.open(world, limit_per_minute=0)) as simulator:
+        yield SimulatedOffice(world, mimecast, simulator, kind, tenant, clock, fake_state(clock))

@@ -13,6 +13,7 @@ from tests.fakes.state import FakeState
 from tests.simulation.auditor import Evidence, audit, writes_of
 from tests.simulation.turns import Turns, errors_of
 from tests.usecases.office import APPROVER, PERIOD, PERSON, SECRET, Office, small_month
+from trueup.domain.effective import PSA_CAPABILITIES
 from trueup.domain.errors import LeaseHeld, TrueupError
 from trueup.domain.integrations import IntegrationName
 from trueup.domain.plan import Plan, PlanState
@@ -36,8 +37,11 @@ def apply_in_turns(office: Office, plan: Plan, turns: Turns, owner: str) -> Appl
         period_now=PERIOD,
         psa=turns.wrap(office.psa),
         psa_system=office.state.integrations.get(IntegrationName.CONNECTWISE).system,
+        capabilities=PSA_CAPABILITIES[IntegrationName.CONNECTWISE],
         open_line_creation=lambda: turns.wrap(office.psa),
         accounts=office.state.accounts,
+        services=office.state.services,
+        snapshots=office.state.snapshots,
         plans=turns.wrap(office.state.plans),
         plan_index=turns.wrap(office.state.plan_index),
         leases=turns.wrap(office.state.leases),

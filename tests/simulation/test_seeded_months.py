@@ -39,13 +39,13 @@ def break_something(office: SimulatedOffice, rng: random.Random, kinds: list[str
     """Three to six faults, each somewhere in the next reads of either vendor."""
     for _ in range(rng.randint(3, 6)):
         kind = rng.choice(kinds)
-        simulator = rng.choice((office.mimecast, office.connectwise))
+        simulator = rng.choice((office.mimecast, office.psa_simulator))
         reach = 6 if simulator is office.mimecast else 40
         simulator.faults.add(kind, nth=rng.randint(1, reach), times=rng.choice((1, 1, 2, 5)), **OPTIONS.get(kind, {}))
 
 
 def heal(office: SimulatedOffice) -> None:
-    for simulator in (office.mimecast, office.connectwise):
+    for simulator in (office.mimecast, office.psa_simulator):
         simulator.faults.clear()
 
 
@@ -97,7 +97,7 @@ def test_each_fault_that_lasts_yields_no_wrong_plan(kind: str) -> None:
         office.set_up()
         sound = [change.content() for change in office.run().plan.changes]
         assert sound
-        for simulator in (office.mimecast, office.connectwise):
+        for simulator in (office.mimecast, office.psa_simulator):
             simulator.faults.add(kind, times=0, **OPTIONS.get(kind, {}))
             outcome = office.try_run()
             if outcome is not None:
@@ -116,7 +116,7 @@ def test_faults_while_writing_are_told_and_mended(seed: int) -> None:
         plan = office.approve(office.run().plan)
         for _ in range(3):
             kind = rng.choice((*ON_WRITES, "status", "rate_limited", "drop_before_commit", "truncated", "html"))
-            office.connectwise.faults.add(
+            office.psa_simulator.faults.add(
                 kind, method="PATCH", nth=rng.randint(1, len(plan.changes)), **OPTIONS.get(kind, {})
             )
         office.try_apply(plan)

@@ -19,6 +19,7 @@ from tests.fakes.state import FakeState, fake_state
 from tests.fakes.vault import FakeVault
 from tests.fakes.vendor import FakeVendor
 from trueup.adapters.name_similarity import RapidNameSimilarity
+from trueup.api.spreadsheets import mapping_sheets
 from trueup.domain.billing import (
     Agreement,
     AgreementId,
@@ -31,16 +32,21 @@ from trueup.domain.billing import (
     PsaAccountId,
 )
 from trueup.domain.counts import whole_seats
+from trueup.domain.effective import PsaCapabilities
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import Integration, IntegrationName, Side
 from trueup.domain.mapping import AccountEntry, MatchingSummary
 from trueup.domain.plan import Plan
 from trueup.domain.runs import Run
-from trueup.usecases import credential_validation, integrations, mapping, plans
+from trueup.usecases import allocation, credential_validation, integrations, mapping, plan_lines, plans
+from trueup.usecases.allocation import Division
 from trueup.usecases.auto_matching import auto_match
 from trueup.usecases.month import ReadSide, Systems, read_and_match, reconcile_run
-from trueup.usecases.monthly_run import begin_run, end_run
-from trueup.usecases.plan_apply import Applied, apply_plan
+from trueup.usecases.monthly_run import begin_run, chosen_wish, end_run
+from trueup.usecases.opening import connected, psa_capabilities
+from trueup.usecases.plan_apply import Applied, OnWait, apply_plan
+from trueup.usecases.plan_undo import ProposedUndo, propose_undo
+from trueup.usecases.psa_switch import Connected, connect_system
 from trueup.usecases.psa_sync import sync_psa
 from trueup.usecases.reading import ReadOrder, ReadResult
 from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy
@@ -57,6 +63,20 @@ CONNECTWISE_FIELDS = {
     "public_key": "fakePublicKey0001",
     "private_key": SECRET,
     "client_id": "00000000-0000-4000-8000-00000000fake",
+}
+
+FIELDS: Mapping[IntegrationName, Mapping[str, str]] = {
+    IntegrationName.MIMECAST: MIMECAST_FIELDS,
+    IntegrationName.CONNECTWISE: CONNECTWISE_FIELDS,
+    IntegrationName.AUTOTASK: {
+        "user_name": "apiuser0001@acmemsp.example",
+        "secret": SECRET,
+        "integration_code": "FAKEINTEGRATIONCODE",
+    },
+    IntegrationName.HALOPSA: {"client_id": "fake-halo-client-0001", "client_secret": SECRET},
+    IntegrationName.SYNCRO: {"api_key": SECRET},
+    IntegrationName.VENDOR_FILES: {},
+    IntegrationName.PSA_FILES: {},
 }
 
 
@@ -125,17 +145,36 @@ class Office:
 
     # What people do.
 
-    def connect(self, name: IntegrationName, **fields: str) -> Integration:
+    def connect(self, name: IntegrationName, *, switch: bool = False, **fields: str) -> Integration:
         """Connect with the good credential, but for what is given."""
-        base: Mapping[str, str] = MIMECAST_FIELDS if name.side is Side.VENDOR else CONNECTWISE_FIELDS
         return credential_validation.connect(
             name,
             address=VENDOR_HOST if name.side is Side.VENDOR else PSA_HOST,
-            fields={**base, **fields},
+            fields={**FIELDS[name], **fields},
             actor=PERSON,
             integrations=self.state.integrations,
             vault=self.vault,
             connections=self.connections,
+            clock=self.clock,
+            switch=switch,
+        )
+
+    def change_psa(self, name: IntegrationName, *, switch: bool = True, **fields: str) -> Connected:
+        """Connect another PSA in place of the connected one, as the command line and the API do it."""
+        return connect_system(
+            name,
+            address=PSA_HOST,
+            fields={**FIELDS[name], **fields},
+            switch=switch,
+            sheets=mapping_sheets,
+            actor=PERSON,
+            integrations=self.state.integrations,
+            vault=self.vault,
+            connections=self.connections,
+            snapshots=self.state.snapshots,
+            accounts=self.state.accounts,
+            services=self.state.services,
+            uploads=self.state.uploads,
             clock=self.clock,
         )
 
@@ -173,7 +212,13 @@ class Office:
 
     def map_service(self, service_id: str = "plan", product: str = "MIME-EMAIL") -> None:
         mapping.map_service(
-            service_id, product, actor=PERSON, services=self.state.services, psa=self.psa, clock=self.clock
+            service_id,
+            product,
+            actor=PERSON,
+            services=self.state.services,
+            psa=self.psa,
+            psa_integration=connected(Side.PSA, self.state.integrations),
+            clock=self.clock,
         )
 
     def finish(self) -> tuple[Integration, ...]:
@@ -190,9 +235,14 @@ class Office:
 
     # What the month does.
 
-    def begin(self, *, accept_drop: bool = False) -> Run:
+    def begin(self, *, accept_drop: bool = False, effective: str = "") -> Run:
         return begin_run(
-            actor=PERSON, time_zone=TIME_ZONE, runs=self.state.runs, clock=self.clock, accept_drop=accept_drop
+            actor=PERSON,
+            time_zone=TIME_ZONE,
+            runs=self.state.runs,
+            clock=self.clock,
+            accept_drop=accept_drop,
+            wish=chosen_wish(effective, integrations=self.state.integrations, time_zone=TIME_ZONE, clock=self.clock),
         )
 
     def order(self, run_id: str, **more: object) -> ReadOrder:
@@ -202,7 +252,7 @@ class Office:
         return self._sync(partial(sync_vendor, uploads=self.state.uploads), run_id, more)
 
     def read_psa(self, run_id: str = "2026-09-001", **more: object) -> ReadResult:
-        return self._sync(sync_psa, run_id, more)
+        return self._sync(partial(sync_psa, accounts=self.state.accounts, services=self.state.services), run_id, more)
 
     def _sync(self, sync: object, run_id: str, more: Mapping[str, object]) -> ReadResult:
         assert callable(sync)
@@ -224,6 +274,7 @@ class Office:
             snapshots=self.state.snapshots,
             accounts=self.state.accounts,
             services=self.state.services,
+            integrations=self.state.integrations,
             similarity=RapidNameSimilarity(),
             clock=self.clock,
         )
@@ -235,11 +286,15 @@ class Office:
         end_run(run.id, runs=self.state.runs, clock=self.clock)
         return side
 
-    def run(self) -> Outcome:
+    def run(self, effective: str = "") -> Outcome:
         """Read, match, reconcile and propose; the clock moves on a minute so that runs are told apart."""
         self.clock.advance(60)
-        run = self.begin()
+        run = self.begin(effective=effective)
         read_and_match(run, self.systems, actor=PERSON)
+        return reconcile_run(run, self.systems, actor=PERSON, policy=self.policy)
+
+    def reconcile(self, run: Run) -> Outcome:
+        """Compare and propose on what that run has read."""
         return reconcile_run(run, self.systems, actor=PERSON, policy=self.policy)
 
     def set_up(self) -> None:
@@ -252,6 +307,55 @@ class Office:
     def release(self, plan: Plan, change_id: str, reason: str = "the client confirmed it") -> Plan:
         return plans.release_change(
             plan.id, change_id, reason=reason, actor=PERSON, plans=self.state.plans, clock=self.clock
+        )
+
+    def divide(self, fixed: Mapping[str, int], balance: str, *, client: str = "P1", product: str = "560") -> Division:
+        return allocation.divide_lines(
+            client,
+            product,
+            fixed=list(fixed.items()),
+            balance=balance,
+            reason="two sites",
+            actor=PERSON,
+            time_zone=TIME_ZONE,
+            integrations=self.state.integrations,
+            snapshots=self.state.snapshots,
+            allocations=self.state.allocations,
+            clock=self.clock,
+        )
+
+    def add_line(self, plan: Plan, row_id: str, agreement_id: str, *, effective: str = "", actor: str = PERSON) -> Plan:
+        return plan_lines.add_line(
+            plan.id,
+            row_id,
+            agreement_id=agreement_id,
+            effective=effective,
+            actor=actor,
+            policy=self.policy,
+            integrations=self.state.integrations,
+            snapshots=self.state.snapshots,
+            services=self.state.services,
+            reconciliations=self.state.reconciliations,
+            runs=self.state.runs,
+            plans=self.state.plans,
+            clock=self.clock,
+        )
+
+    def drop_line(self, plan: Plan, change_id: str) -> Plan:
+        return plan_lines.drop_line(plan.id, change_id, actor=PERSON, plans=self.state.plans, clock=self.clock)
+
+    def undo(self, plan: Plan, *change_ids: str, reason: str = "the wrong client", actor: str = PERSON) -> ProposedUndo:
+        return propose_undo(
+            plan.id,
+            change_ids,
+            reason=reason,
+            actor=actor,
+            policy=self.policy,
+            integrations=self.state.integrations,
+            snapshots=self.state.snapshots,
+            plans=self.state.plans,
+            plan_index=self.state.plan_index,
+            clock=self.clock,
         )
 
     def approve(self, plan: Plan, *, actor: str = APPROVER, two_person: bool = False) -> Plan:
@@ -272,6 +376,8 @@ class Office:
         owner: str = "cli",
         period_now: str = PERIOD,
         stop_at_seconds: float | None = None,
+        capabilities: PsaCapabilities | None = None,
+        on_wait: OnWait | None = None,
     ) -> Applied:
         return apply_plan(
             plan.id,
@@ -280,14 +386,18 @@ class Office:
             owner=owner,
             period_now=period_now,
             psa=self.psa,
-            psa_system=self.state.integrations.get(IntegrationName.CONNECTWISE).system,
+            psa_system=connected(Side.PSA, self.state.integrations).system,
+            capabilities=capabilities or psa_capabilities(self.state.integrations),
             open_line_creation=lambda: self.psa,
             accounts=self.state.accounts,
+            services=self.state.services,
+            snapshots=self.state.snapshots,
             plans=self.state.plans,
             plan_index=self.state.plan_index,
             leases=self.state.leases,
             clock=self.clock,
             stop_at_seconds=stop_at_seconds,
+            on_wait=on_wait,
         )
 
     def quantity(self, line_id: str) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from tests.fakes.connections import VENDOR_HOST
-from tests.usecases.office import CONNECTWISE_FIELDS, MIMECAST_FIELDS, PERSON, SECRET, Office
+from tests.usecases.office import CONNECTWISE_FIELDS, FIELDS, MIMECAST_FIELDS, PERSON, SECRET, Office
 from trueup.domain.errors import (
+    Conflict,
     CredentialRejected,
     InputInvalid,
     NotConnected,
@@ -54,7 +55,7 @@ def test_a_good_credential_is_stored_and_the_integration_waits_for_its_mapping(o
 
 
 def test_no_secret_is_in_what_is_kept_beside_the_vault(office: Office) -> None:
-    shown = [repr(office.connect(name)) for name in IntegrationName]
+    shown = [repr(office.connect(name, switch=True)) for name in FIELDS if FIELDS[name]]
     shown += [repr(event) for event in office.state.history.all()]
     shown += [repr(office.state.integrations.all()), repr(office.vault.calls), repr(office.connections.opened)]
     assert not [text for text in shown if SECRET in text]
@@ -156,7 +157,11 @@ def test_connecting_again_with_a_new_secret_keeps_a_finished_integration_active(
 def test_another_company_at_the_same_address_is_another_system(month: Office) -> None:
     before = month.state.integrations.get(CONNECTWISE)
     assert before.state is ConnectionState.ACTIVE
-    integration = month.connect(CONNECTWISE, company_id="othermsp")
+    with pytest.raises(Conflict, match="ConnectWise is connected") as caught:
+        month.connect(CONNECTWISE, company_id="othermsp")
+    assert "--switch" in caught.value.remedy
+    assert month.state.integrations.get(CONNECTWISE) == before
+    integration = month.connect(CONNECTWISE, company_id="othermsp", switch=True)
     assert integration.state is ConnectionState.PENDING
     assert integration.finished_at is None
 

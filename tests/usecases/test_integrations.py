@@ -12,7 +12,9 @@ from trueup.usecases.mapping import exclude_service
 
 
 def states(office: Office) -> list[ConnectionState]:
-    return [item.state for item in office.state.integrations.all()]
+    return [
+        office.state.integrations.get(name).state for name in (IntegrationName.MIMECAST, IntegrationName.CONNECTWISE)
+    ]
 
 
 def ready_office() -> Office:

@@ -13,7 +13,8 @@ from trueup.domain.errors import InputInvalid, NotFound, VendorUnavailable
 from trueup.domain.mapping import MappingState
 from trueup.domain.matching import MatchRule
 from trueup.domain.verdicts import Verdict
-from trueup.usecases.mapping import MappingRow, exclude_service, import_mappings, map_service, require_reason
+from trueup.usecases.mapping import exclude_service, require_reason
+from trueup.usecases.mapping_import import MappingRow, import_mappings
 
 
 @pytest.fixture
@@ -190,7 +191,8 @@ def test_importing_the_same_file_again_changes_nothing(office: Office) -> None:
 
 @pytest.mark.parametrize("named", ["MIME-EMAIL", "560", " MIME-EMAIL "])
 def test_a_service_is_mapped_by_product_id_or_internal_id(office: Office, named: str) -> None:
-    entry = map_service("plan", named, actor=PERSON, services=office.state.services, psa=office.psa, clock=office.clock)
+    office.map_service(product=named)
+    (entry,) = office.state.services.all()
     assert (entry.product_id, entry.product_code, entry.catalog_price) == ("560", "MIME-EMAIL", Decimal("4.25"))
     assert office.actions()[-1] == "service mapped"
 
@@ -199,7 +201,7 @@ def test_a_service_is_mapped_by_product_id_or_internal_id(office: Office, named:
 def test_what_only_looks_like_a_product_is_refused(office: Office, named: str) -> None:
     before = office.state.services.all()
     with pytest.raises(InputInvalid) as caught:
-        map_service("plan", named, actor=PERSON, services=office.state.services, psa=office.psa, clock=office.clock)
+        office.map_service(product=named)
     assert caught.value.field == "product_id"
     assert office.state.services.all() == before
 

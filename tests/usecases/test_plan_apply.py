@@ -9,8 +9,18 @@ import pytest
 
 from tests.fakes.psa import WriteFault
 from tests.usecases.office import APPROVER, PERIOD, Office
+from trueup.adapters.autotask.writing import LOOKS_AFTER_SECONDS
 from trueup.domain.audit import Audit, first_broken
-from trueup.domain.billing import AgreementId, LineId, WriteOutcome, WriteResult
+from trueup.domain.billing import (
+    AgreementId,
+    LineId,
+    Product,
+    ProductId,
+    PsaAccountId,
+    WriteOutcome,
+    WriteResult,
+)
+from trueup.domain.effective import PSA_CAPABILITIES
 from trueup.domain.errors import (
     ChecksumMismatch,
     CredentialRejected,
@@ -24,7 +34,8 @@ from trueup.domain.errors import (
 )
 from trueup.domain.integrations import IntegrationName
 from trueup.domain.plan import Plan, PlanState
-from trueup.usecases.plan_apply import APPLY_LEASE, LEASE_SECONDS, apply_plan
+from trueup.usecases.mapping import exclude_service
+from trueup.usecases.plan_apply import APPLY_LEASE, AWAY_AFTER_CHANGES, LEASE_SECONDS, SETTLING_SECONDS, apply_plan
 
 APPLIED, ALREADY, CONFLICT, REJECTED, UNKNOWN = (
     WriteOutcome.APPLIED,
@@ -186,6 +197,33 @@ def test_a_change_of_an_account_that_was_decided_anew_since_the_plan_is_not_sent
     assert result.reason.startswith(f"nothing was sent: account {first.vendor_ids[0]} is ")
 
 
+@pytest.mark.parametrize("decision", ["excluded", "moved"])
+def test_a_change_of_a_service_that_was_decided_anew_since_the_plan_is_not_sent(
+    month: Office, plan: Plan, decision: str
+) -> None:
+    if decision == "excluded":
+        exclude_service("plan", reason="free", actor="dana", services=month.state.services, clock=month.clock)
+    else:
+        month.psa.products[ProductId("561")] = Product(ProductId("561"), "MIME-ARCHIVE", "Archive")
+        month.map_service(product="MIME-ARCHIVE")
+    applied = month.apply(plan).plan
+    assert outcomes(applied) == {"L2": CONFLICT, "L4": CONFLICT}
+    assert month.psa.calls["set_quantity"] == 0
+    word = "excluded" if decision == "excluded" else "mapped to product MIME-ARCHIVE"
+    assert {result.reason for result in applied.results} == {
+        f"nothing was sent: service plan is {word} since the plan was made; run again"
+    }
+
+
+def test_a_change_of_a_client_that_a_newer_read_says_is_deleted_is_not_sent(month: Office, plan: Plan) -> None:
+    month.clock.advance(60)
+    month.psa.accounts[PsaAccountId("P2")] = replace(month.psa.accounts[PsaAccountId("P2")], deleted=True)
+    month.sync()
+    applied = month.apply(plan).plan
+    assert outcomes(applied) == {"L2": CONFLICT, "L4": APPLIED}
+    assert "client P2 is deleted in the PSA" in next(one.reason for one in applied.results if one.outcome is CONFLICT)
+
+
 def test_a_change_that_was_begun_is_read_back_whatever_was_decided_since(month: Office, plan: Plan) -> None:
     """It may be in the PSA already, and then the history must say so."""
     change = min(plan.ready, key=lambda one: one.line_id)
@@ -305,6 +343,46 @@ def test_a_psa_that_lets_nothing_through_stops_the_apply_and_keeps_what_is_done(
     assert month.state.plan_index.intended(plan.id) >= {first.id}
 
 
+def longer_plan(month: Office, clients: int = 6) -> Plan:
+    """Changes that nothing holds, one for each of so many clients more."""
+    for number in range(10, 10 + clients):
+        month.client(number, f"Client {number:03d}", 11, "10")
+    month.sync()
+    for number in range(10, 10 + clients):
+        month.map_account(f"V{number}", f"P{number}")
+    return month.approve(month.run().plan)
+
+
+def test_a_psa_that_is_away_ends_the_apply_and_it_goes_on_when_asked_again(month: Office) -> None:
+    plan = longer_plan(month)
+    assert len(plan.ready) == 8
+    away = VendorUnavailable("no answer", integration="connectwise")
+    month.psa.fail_always("set_quantity", away)
+    with pytest.raises(VendorUnavailable):
+        month.apply(plan)
+    assert month.psa.calls["set_quantity"] == AWAY_AFTER_CHANGES
+    stored = month.state.plans.get(plan.id)
+    assert [result.outcome for result in stored.results] == [UNKNOWN] * (AWAY_AFTER_CHANGES - 1)
+    month.psa.mend()
+    assert set(outcomes(month.apply(plan).plan).values()) == {APPLIED}
+    assert len(month.psa.writes) == 8
+
+
+def test_troubles_with_answers_between_them_do_not_end_the_apply(month: Office) -> None:
+    plan = longer_plan(month)
+    real, calls = month.psa.set_quantity, iter(range(100))
+    away = VendorUnavailable("no answer", integration="connectwise")
+
+    def set_quantity(*arguments: object, **named: object) -> WriteResult:
+        if next(calls) % 3 != 2:
+            raise away
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    month.psa.set_quantity = set_quantity  # type: ignore[method-assign]
+    applied = month.apply(plan).plan
+    assert sorted(outcomes(applied).values()) == [APPLIED] * 2 + [UNKNOWN] * 6
+
+
 # Interruptions.
 
 
@@ -389,8 +467,11 @@ def test_A5_an_apply_that_lost_its_lease_on_the_way_stops_before_the_next_write(
             period_now=PERIOD,
             psa=month.psa,
             psa_system=month.state.integrations.get(IntegrationName.CONNECTWISE).system,
+            capabilities=PSA_CAPABILITIES[IntegrationName.CONNECTWISE],
             open_line_creation=lambda: month.psa,
             accounts=month.state.accounts,
+            services=month.state.services,
+            snapshots=month.state.snapshots,
             plans=month.state.plans,
             plan_index=month.state.plan_index,
             leases=month.state.leases,
@@ -495,8 +576,11 @@ def test_plans_of_two_months_are_not_applied_at_the_same_time(month: Office, pla
         period_now=PERIOD,
         psa=month.psa,
         psa_system=month.state.integrations.get(IntegrationName.CONNECTWISE).system,
+        capabilities=PSA_CAPABILITIES[IntegrationName.CONNECTWISE],
         open_line_creation=lambda: month.psa,
         accounts=month.state.accounts,
+        services=month.state.services,
+        snapshots=month.state.snapshots,
         plans=month.state.plans,
         plan_index=month.state.plan_index,
         leases=month.state.leases,
@@ -506,12 +590,69 @@ def test_plans_of_two_months_are_not_applied_at_the_same_time(month: Office, pla
     assert refused == ["first", "first"]
 
 
+# What an interrupted apply of a PSA that writes differences may still have under way.
+
+
+DIFFERENCES = PSA_CAPABILITIES[IntegrationName.AUTOTASK]
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def interrupted(month: Office, plan: Plan) -> None:
+    """The plan's first change was begun by a process that is gone."""
+    month.state.switches.fail("plans.record", Killed())
+    with pytest.raises(Killed):
+        month.apply(plan)
+
+
+def test_what_an_interrupted_apply_of_differences_began_is_waited_for_once(month: Office, plan: Plan) -> None:
+    interrupted(month, plan)
+    told: list[float] = []
+    applied = month.apply(plan, capabilities=DIFFERENCES, on_wait=told.append)
+    assert applied.is_done
+    assert month.clock.sleeps == told == [SETTLING_SECONDS]
+    month.clock.sleeps.clear()
+    assert month.apply(plan, capabilities=DIFFERENCES).is_done
+    assert month.clock.sleeps == []
+
+
+def test_the_wait_is_longer_than_the_adapter_itself_watches_an_adjustment() -> None:
+    assert sum(LOOKS_AFTER_SECONDS) < SETTLING_SECONDS < LEASE_SECONDS
+
+
+def test_where_a_change_names_the_whole_quantity_nothing_is_waited_for(month: Office, plan: Plan) -> None:
+    interrupted(month, plan)
+    assert month.apply(plan).is_done
+    assert month.clock.sleeps == []
+
+
+def test_where_the_time_is_too_short_for_the_wait_the_rest_is_for_the_next_call(month: Office, plan: Plan) -> None:
+    interrupted(month, plan)
+    short = month.clock.monotonic_seconds() + SETTLING_SECONDS
+    sent = len(month.psa.writes)
+    applied = month.apply(plan, capabilities=DIFFERENCES, stop_at_seconds=short)
+    assert (applied.is_done, month.clock.sleeps, len(month.psa.writes)) == (False, [], sent)
+    longer = month.clock.monotonic_seconds() + SETTLING_SECONDS + 1
+    assert month.apply(plan, capabilities=DIFFERENCES, stop_at_seconds=longer, owner="next").is_done
+    assert month.clock.sleeps == [SETTLING_SECONDS]
+
+
+def test_the_lease_is_held_again_after_the_wait(month: Office, plan: Plan) -> None:
+    """The wait and the adapter's own looks together are longer than the lease."""
+    interrupted(month, plan)
+    month.state.switches.calls.clear()
+    month.apply(plan, capabilities=DIFFERENCES)
+    assert month.state.switches.calls[:4] == ["leases.acquire", "leases.acquire", "leases.acquire", "plans.intend"]
+
+
 # Another PSA.
 
 
 def test_a_plan_for_one_psa_is_never_written_into_another(month: Office, plan: Plan) -> None:
     """A sandbox is often a copy: the lines there have the ids, quantities and versions of the real ones."""
-    month.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox")
+    month.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox", switch=True)
     with pytest.raises(PlanNotReady, match="acmemsp_sandbox is connected now"):
         month.apply(plan)
     assert month.psa.calls["set_quantity"] == 0

@@ -51,7 +51,7 @@ def test_a_read_that_began_at_another_psa_begins_anew(office: Office) -> None:
     """Pages of two systems are never one snapshot."""
     begun = office.read_psa(stop_at_seconds=0.0)
     assert (begun.snapshot, begun.progress.pages) == (None, 1)
-    office.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox")
+    office.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox", switch=True)
     office.clock.advance(60)
     whole = office.read_psa().snapshot
     assert whole is not None
@@ -62,7 +62,7 @@ def test_a_read_that_began_at_another_psa_begins_anew(office: Office) -> None:
 
 def test_a_run_that_had_read_another_psa_reads_the_one_that_is_connected_now(office: Office) -> None:
     first = office.read_psa().snapshot
-    office.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox")
+    office.connect(IntegrationName.CONNECTWISE, company_id="acmemsp_sandbox", switch=True)
     office.clock.advance(60)
     second = office.read_psa().snapshot
     assert first is not None

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trueup.domain.callbacks import CallbackSecrets
 from trueup.domain.errors import InputInvalid
-from trueup.domain.integrations import Integration, IntegrationName
+from trueup.domain.integrations import DEFAULT_ADDRESS, Integration, IntegrationName
 from trueup.domain.uploads import Upload
-from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
+from trueup.ports.callbacks import CallbackQueue, CallbackRegistration, CallbackVerification
 from trueup.ports.clock import Clock
 from trueup.ports.connections import Connections
+from trueup.ports.exported_files import ExportedFiles
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.similarity import NameSimilarity
 from trueup.ports.state_bundle import State
@@ -79,7 +81,17 @@ def similarity() -> NameSimilarity:
 
 @cache
 def connections() -> Connections:
+    # Both sides are opened at the same moment by two threads. The HTTP library refers to itself while it loads, and a
+    # thread that meets it half loaded fails; so it is loaded whole before there is a second thread.
+    import_module("trueup.adapters.http")
     return _Connections(settings(), clock())
+
+
+@cache
+def exported_files() -> ExportedFiles:
+    from trueup.adapters.files.exported import ExportedTables
+
+    return ExportedTables(settings().currency)
 
 
 @cache
@@ -91,14 +103,37 @@ def workflow() -> Workflow:
     return LambdaWorkflow(boto3.client("lambda"), function=settings().monthly_run_function)
 
 
+@cache
+def callback_queue() -> CallbackQueue:
+    import boto3
+    from botocore.config import Config
+
+    from trueup.adapters.sqs_callback_queue import SqsCallbackQueue
+
+    # The PSA waits for the answer: it is better told to send the message again than kept waiting.
+    brief = Config(retries={"total_max_attempts": 2}, connect_timeout=1, read_timeout=3)
+    return SqsCallbackQueue(boto3.client("sqs", config=brief), queue_url=settings().callback_queue_url)
+
+
 def reconciliation_policy() -> ReconciliationPolicy:
     chosen = settings()
     return ReconciliationPolicy(chosen.tenant, chosen.time_zone, chosen.currency, chosen.guards)
 
 
+def load() -> None:
+    """Import what the store is spoken to with, for functions whose first caller waits.
+
+    While a function is being started its processor is not rationed; afterwards it is.
+    """
+    import boto3  # noqa: F401 - for its own imports
+    import botocore.session  # noqa: F401
+
+    import trueup.adapters.dynamodb.state  # noqa: F401
+
+
 def reset() -> None:
     """Forget everything that was built, so that the next call reads the environment afresh. For tests and local use."""
-    for built in (clock, state, vault, similarity, connections, workflow, settings):
+    for built in (clock, state, vault, similarity, connections, exported_files, workflow, callback_queue, settings):
         built.cache_clear()
 
 
@@ -110,11 +145,17 @@ class _Connections:
         self._clock = time
 
     def address(self, name: IntegrationName, text: str) -> str:
+        if name in {IntegrationName.VENDOR_FILES, IntegrationName.PSA_FILES}:
+            return DEFAULT_ADDRESS[name]
         return self._parsed(name, text).url
 
     def vendor(
         self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: Upload | None = None
     ) -> VendorBilling:
+        if name is IntegrationName.VENDOR_FILES:
+            from trueup.adapters.files.vendor import open_vendor_files
+
+            return open_vendor_files(state().uploads, clock=self._clock, home_currency=self._settings.currency)
         from trueup.adapters.mimecast.adapter import open_mimecast
 
         return open_mimecast(
@@ -148,6 +189,10 @@ class _Connections:
                 from trueup.adapters.syncro.billing import open_syncro
 
                 return open_syncro(address, fields, clock=self._clock, allow_loopback=self._settings.allow_loopback)
+            case IntegrationName.PSA_FILES:
+                from trueup.adapters.files.psa import open_psa_files
+
+                return open_psa_files(state().uploads, clock=self._clock, home_currency=self._settings.currency)
         raise _not_for(name, "is no PSA")
 
     def line_creation(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaLineCreation:

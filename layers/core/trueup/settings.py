@@ -42,6 +42,7 @@ class Settings:
     sign_in_origins: tuple[str, ...]
     monthly_run_function: str
     monthly_run_day: int
+    callback_queue_url: str
     vault_directory: str
     cursor_key: bytes
 
@@ -70,6 +71,7 @@ class Settings:
             sign_in_origins=tuple((environment.get("TRUEUP_SIGN_IN_ORIGINS") or "").split()),
             monthly_run_function=environment.get("TRUEUP_MONTHLY_RUN_FUNCTION") or "",
             monthly_run_day=int(_number(environment, "TRUEUP_MONTHLY_RUN_DAY", Decimal(1))),
+            callback_queue_url=environment.get("TRUEUP_CALLBACK_QUEUE_URL") or "",
             vault_directory=environment.get("TRUEUP_VAULT_DIRECTORY") or "",
             cursor_key=f"{tenant} {environment.get('TRUEUP_CURSOR_KEY') or 'one machine'}".encode(),
         )

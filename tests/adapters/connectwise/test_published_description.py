@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from local.simulators.connectwise_records import addition_record, agreement_record, catalog_record, company_record
-from tests.adapters.connectwise.connected import SCENE
+from tests.adapters.connectwise.connected import EMAIL, HARBOR, MANAGED, SCENE, connected
 from tests.contracts.psa_subject_connectwise import world_of
+from trueup.adapters.connectwise.dating import COPIED_FIELDS
 from trueup.adapters.connectwise.wire import (
     ADDITION_FIELDS,
     AGREEMENT_FIELDS,
@@ -24,7 +25,7 @@ from trueup.adapters.connectwise.wire import (
     RecordWire,
     parse,
 )
-from trueup.domain.billing import AgreementState
+from trueup.domain.billing import AgreementState, NewLine, WriteOutcome
 
 SPECS = Path(__file__).parents[4] / "shared" / "specs"
 WORLD = world_of(SCENE)
@@ -91,5 +92,28 @@ def test_every_call_is_published() -> None:
     reads = ("/company/companies", "/finance/agreements", "/procurement/catalog")
     needed = {("GET", path) for path in reads} | {("GET", f"{path}/count") for path in reads}
     needed |= {("GET", "/finance/agreements/{id}"), ("GET", line), ("PATCH", line)}
-    needed |= {("GET", "/finance/agreements/{parentId}/additions")}
+    needed |= {(method, "/finance/agreements/{parentId}/additions") for method in ("GET", "POST")}
+    needed |= {("GET", f"{path}/{{id}}") for path in ("/company/companies", "/procurement/catalog")}
+    needed |= {(method, "/system/callbacks") for method in ("GET", "POST")}
+    needed |= {(method, "/system/callbacks/{id}") for method in ("PATCH", "DELETE")}
     assert needed <= operations
+
+
+def test_every_field_of_a_new_line_is_published(schemas: dict[str, Any]) -> None:
+    sent = {"product", "quantity", "effectiveDate", "billCustomer", *COPIED_FIELDS}
+    assert sent <= set(schemas["Addition"]["properties"])
+    assert set(schemas["Addition"]["required"]) <= sent
+    assert not sent & {"id", "agreementId", "extPrice", "billedQuantity", "proratePrice", "margin", "_info"}
+
+
+def test_a_line_that_was_made_is_answered_as_published(schemas: dict[str, Any]) -> None:
+    properties = schemas["Addition"]["properties"]
+    with connected(SCENE) as site:
+        order = NewLine(HARBOR.id, MANAGED.id, EMAIL.id, EMAIL.code, 7)
+        site.simulator.world.edit_addition(88431, cancelled_date="2026-01-01T00:00:00Z")
+        assert site.psa.create_line(order).outcome is WriteOutcome.APPLIED
+        record = addition_record(site.simulator.world, site.simulator.world.additions[88432])
+    assert set(record) <= set(properties)
+    for key, value in record.items():
+        kinds = KINDS[properties[key].get("type", "object")]
+        assert value is None or isinstance(value, kinds), f"Addition.{key} is published as {kinds}"

@@ -135,7 +135,8 @@ class HttpClient:
 
     ``reset_headers`` are read on a 429 without ``Retry-After`` as milliseconds until a call is free (Mimecast documents
     its ``X-RateLimit-Reset`` so); give none for a vendor that means something else by them. ``jitter`` gives numbers in
-    [0, 1).
+    [0, 1). ``is_final_error`` tells a 500 that answers the request (Autotask refuses with it) from a server that
+    failed; such a reply is returned like a 4xx.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class HttpClient:
         pace: Pace | None = None,
         jitter: Callable[[], float] | None = None,
         reset_headers: Sequence[str] = ("X-RateLimit-Reset", "X-Mimecast-RateLimit-Reset"),
+        is_final_error: Callable[[HttpReply], bool] | None = None,
     ) -> None:
         self.base = base
         self.integration = integration
@@ -156,6 +158,7 @@ class HttpClient:
         self._pace = pace
         self._jitter = jitter or random.SystemRandom().random
         self._reset_headers = tuple(reset_headers)
+        self._is_final_error = is_final_error
         self._warned: set[str] = set()
         self._session = bare_session(self.limits.total_seconds, pace.parallel if pace else 10)
 
@@ -187,6 +190,8 @@ class HttpClient:
         find_passing_trouble: Callable[[HttpReply], VendorTrouble | None] | None = None,
     ) -> HttpReply:
         """Send a request and return the first final reply: any 2xx, or any 4xx but 429.
+
+        A ``json_body`` of bytes is JSON already and is sent as it is: numbers that were read exactly stay exact.
 
         With ``retry=SAFE`` a 2xx must be readable JSON unless ``json_expected`` is false; ``find_passing_trouble`` may
         name an error for a reply that only looks final (a vendor's failure under HTTP 200), which is then retried like
@@ -249,7 +254,10 @@ class HttpClient:
         sent = {"User-Agent": _USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
         body: bytes | None = None
         if json_body is not UNSET:
-            body = json.dumps(json_body, allow_nan=False, separators=(",", ":")).encode()
+            if isinstance(json_body, bytes):
+                body = json_body
+            else:
+                body = json.dumps(json_body, allow_nan=False, separators=(",", ":")).encode()
             sent["Content-Type"] = "application/json"
         elif form is not None:
             body = urlencode(form, quote_via=quote, safe="").encode()
@@ -324,15 +332,16 @@ class HttpClient:
                     request_id=request_id,
                 )
                 return _Failure(limited, maybe_carried_out=status != 429, asked_wait_seconds=asked)
-            if status >= 500:
-                raise VendorUnavailable(
-                    f"{self.integration} answered with status {status}",
-                    integration=self.integration,
-                    status=status,
-                    request_id=request_id,
-                )
-            body = self._read_body(response, deadline)
+            failed = status >= 500
+            body = b"" if failed and (status > 500 or not self._is_final_error) else self._read_body(response, deadline)
         reply = HttpReply(status, CaseInsensitiveDict(headers), body, path, self.integration)
+        if failed and not (body and self._is_final_error and self._is_final_error(reply)):
+            raise VendorUnavailable(
+                f"{self.integration} answered with status {status}",
+                integration=self.integration,
+                status=status,
+                request_id=request_id,
+            )
         if reads_json and reply.succeeded:
             return HttpReply(status, reply.headers, body, path, self.integration, parsed=reply.json())
         return reply

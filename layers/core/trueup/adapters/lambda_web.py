@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trueup.domain.errors import (
+    CallbackForged,
     ConfigurationInvalid,
     Conflict,
     CredentialRejected,
@@ -14,6 +15,7 @@ from trueup.domain.errors import (
     PermissionMissing,
     RateLimited,
     StateTrouble,
+    TooManyRequests,
     TrueupError,
     UnsafeAddress,
     VendorTrouble,
@@ -24,7 +26,9 @@ PROBLEM_CONTENT_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[TrueupError], int], ...] = (
     (InputInvalid, 400),
     (UnsafeAddress, 400),
+    (CallbackForged, 401),
     (NotAllowed, 403),
+    (TooManyRequests, 429),
     (NotFound, 404),
     (Conflict, 409),
     (ConfigurationInvalid, 409),

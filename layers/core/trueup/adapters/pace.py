@@ -32,11 +32,15 @@ class HttpLimits:
 
 
 class Pace:
-    """No more than so many requests a second and so many at once, over all threads that share the object."""
+    """No more than so many requests a second and so many at once, over all threads that share the object.
 
-    def __init__(self, requests_per_second: float, parallel: int) -> None:
+    ``burst`` requests may follow each other without waiting after as long a rest as they take at the pace.
+    """
+
+    def __init__(self, requests_per_second: float, parallel: int, *, burst: int = 1) -> None:
         self.parallel = parallel
         self._interval_seconds = 1.0 / requests_per_second
+        self._saved_seconds_maximum = (burst - 1) * self._interval_seconds
         self._places = threading.BoundedSemaphore(parallel)
         self._lock = threading.Lock()
         self._next_free_seconds = 0.0
@@ -47,12 +51,14 @@ class Pace:
         with self._places:
             with self._lock:
                 now = clock.monotonic_seconds()
-                start = max(now, self._next_free_seconds)
-                self._next_free_seconds = start + self._interval_seconds
+                # Kept as if all came at the pace; how far that runs ahead of the clock is what a burst has taken.
+                start = max(now, self._next_free_seconds - self._saved_seconds_maximum)
+                self._next_free_seconds = max(now, self._next_free_seconds) + self._interval_seconds
             clock.sleep(start - now)
             yield
 
     def hold_back(self, clock: Clock, seconds: float) -> None:
         """Let nobody begin for that long: one thread was told to slow down, and the limit is shared."""
         with self._lock:
-            self._next_free_seconds = max(self._next_free_seconds, clock.monotonic_seconds() + seconds)
+            free_seconds = clock.monotonic_seconds() + seconds + self._saved_seconds_maximum
+            self._next_free_seconds = max(self._next_free_seconds, free_seconds)

@@ -96,11 +96,14 @@ class SecretsManagerVault:
 
     def _read(self, name: str) -> _Secret:
         reply = self._call("get_secret_value", SecretId=self._prefix + name)
+        if not reply.get("SecretString"):
+            # The stack makes its secrets without a value; where that reads as an empty one, nothing was saved either.
+            raise NotConnected(f"there is no credential in {self._prefix}{name}")
         damaged = ConfigurationInvalid(
             f"the secret {self._prefix}{name} is not one that Trueup wrote", remedy="Connect the integration again."
         )
         try:
-            found = json.loads(reply.get("SecretString") or "")
+            found = json.loads(reply["SecretString"])
         except ValueError:
             raise damaged from None
         fields = found.get("fields") if isinstance(found, dict) else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from trueup.domain.callbacks import CallbackHint, CallbackSubject
 from trueup.domain.errors import InputInvalid
 from trueup.domain.integrations import IntegrationName
 
@@ -93,3 +95,63 @@ class MonthlyEvent(Event):
     @property
     def scheduled_for(self) -> datetime | None:
         return None if self.scheduled_time is None else self.scheduled_time.astimezone(UTC)
+
+
+class _QueuedHint(BaseModel):
+    """One hint as the queue holds it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    schema_version: Literal[1] = Field(alias="schema")
+    psa: IntegrationName
+    message_id: Annotated[str, Field(max_length=500)]
+    subject: CallbackSubject
+    record_id: Annotated[str, Field(min_length=1, max_length=200)]
+    changed_at: AwareDatetime | None = None
+    deleted: bool = False
+
+    @property
+    def hint(self) -> CallbackHint:
+        return CallbackHint(
+            self.psa, self.message_id, self.subject, self.record_id, self.changed_at, deleted=self.deleted
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedHints:
+    """The hints of one batch of the queue with their messages; ``unreadable`` are messages that hold none."""
+
+    hints: tuple[tuple[str, CallbackHint], ...]
+    unreadable: tuple[str, ...]
+
+    @classmethod
+    def read(cls, event: dict[str, Any]) -> QueuedHints:
+        """Raises InputInvalid when it is no event of a queue."""
+        hints: list[tuple[str, CallbackHint]] = []
+        unreadable: list[str] = []
+        try:
+            for record in event["Records"]:
+                message_id = str(record["messageId"])
+                try:
+                    hints.append((message_id, _QueuedHint.model_validate_json(str(record["body"])).hint))
+                except ValidationError:
+                    unreadable.append(message_id)
+        except (KeyError, TypeError) as bad:
+            raise InputInvalid(
+                "this is no event of a queue", field="Records", remedy="See the files in events/."
+            ) from bad
+        return cls(tuple(hints), tuple(unreadable))
+
+    def by_record(self) -> tuple[tuple[CallbackHint, tuple[str, ...]], ...]:
+        """One hint for each record with the messages that told of it: the newest, or one that gives no time."""
+        told: dict[tuple[IntegrationName, CallbackSubject, str], list[tuple[str, CallbackHint]]] = {}
+        for message_id, hint in self.hints:
+            told.setdefault((hint.psa, hint.subject, hint.record_id), []).append((message_id, hint))
+        return tuple(
+            (max((hint for _, hint in items), key=_recency), tuple(message_id for message_id, _ in items))
+            for items in told.values()
+        )
+
+
+def _recency(hint: CallbackHint) -> datetime:
+    return hint.changed_at or datetime.max.replace(tzinfo=UTC)

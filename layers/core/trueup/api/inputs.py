@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt, model_validator
+
+from trueup.domain.api_keys import KeyScope
 
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
+Effective = Annotated[
+    str, Field(max_length=40, description="now, next_invoice, next_period or a day as YYYY-MM-DD, as the PSA offers")
+]
 Checksum = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -16,10 +21,14 @@ class Body(BaseModel):
 
 
 class ConnectBody(Body):
-    """A credential and the address it is for. All fields must come every time; none is ever given back."""
+    """A credential and the address it is for. All fields must come every time; none is ever given back.
+
+    ``switch`` is the caller's word that this system takes the place of the one that is connected now.
+    """
 
     address: Annotated[str, Field(min_length=1, max_length=300)]
     fields: dict[Annotated[str, Field(max_length=40)], SecretStr]
+    switch: StrictBool = False
 
 
 class AccountDecisionBody(Body):
@@ -67,14 +76,59 @@ class ReleaseBody(Body):
     reason: ShortText
 
 
+class AddLineBody(Body):
+    """The line that a new-revenue row lacks, on an agreement a person chose: one of the row's agreement_choices."""
+
+    row_id: Identifier
+    agreement_id: Identifier
+    effective: Effective = ""
+
+
+class UndoBody(Body):
+    """What to take back of a plan: the named changes, or all that it wrote when none is named."""
+
+    reason: ShortText
+    change_ids: Annotated[list[Identifier], Field(max_length=5000)] = []
+
+
+class FixedLine(Body):
+    line_id: Identifier
+    seats: Annotated[StrictInt, Field(ge=0, le=10_000_000)]
+
+
+class LineDivisionBody(Body):
+    """How the seats are divided: every live line but one with a fixed number, the rest on ``balance``."""
+
+    fixed: Annotated[list[FixedLine], Field(min_length=1, max_length=200)]
+    balance: Identifier
+    reason: ShortText
+
+
 class ChecksumBody(Body):
     checksum: Checksum
 
 
 class RunBody(Body):
-    """``accept_drop``: believe a list that is much shorter than last time. False when left out, and so is the body."""
+    """``accept_drop``: believe a list that is much shorter than last time. ``effective``: from when the changes are to
+    count, as the connected PSA does it when left out. The body may be left out too.
+    """
 
     accept_drop: StrictBool = False
+    effective: Effective = ""
+
+
+class ApiKeyBody(Body):
+    """A key for a machine: what uses it, what it may do, and how often."""
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    scopes: Annotated[list[KeyScope], Field(min_length=1, max_length=len(KeyScope))]
+    calls_a_minute: StrictInt = 60
+
+
+class CallbacksBody(Body):
+    """Where the PSA is to call; the address of this API when left out."""
+
+    url: Annotated[str, Field(min_length=1, max_length=300)] | None = None
 
 
 class RunReference(Body):

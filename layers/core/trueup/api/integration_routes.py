@@ -10,15 +10,18 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from trueup import bootstrap
 from trueup.api.access import Role
+from trueup.api.file_views import kept_mappings_view
 from trueup.api.inputs import ConnectBody
 from trueup.api.replies import allowed, written
+from trueup.api.spreadsheets import mapping_sheets
 from trueup.api.views import customer_file_view, integration_view, run_view
 from trueup.domain.integrations import IntegrationName
 from trueup.settings import settings
-from trueup.usecases.credential_validation import connect, disconnect, validate
+from trueup.usecases.credential_validation import disconnect, validate
 from trueup.usecases.customer_file import forget_customer_file, keep_customer_file, kept_customer_file
 from trueup.usecases.integrations import finish
 from trueup.usecases.monthly_run import begin_run
+from trueup.usecases.psa_switch import connect_system
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
 
@@ -39,22 +42,29 @@ def get_integration(name: Annotated[IntegrationName, Path()]) -> dict[str, Any]:
 def put_integration(name: Annotated[IntegrationName, Path()], body: Annotated[ConnectBody, Body()]) -> Response[str]:
     caller = allowed(router, Role.ADMIN)
     fields = {key: secret.get_secret_value() for key, secret in body.fields.items()}
-    return written(
-        router,
-        caller,
-        lambda: integration_view(
-            connect(
-                name,
-                address=body.address,
-                fields=fields,
-                actor=caller.name,
-                integrations=bootstrap.state().integrations,
-                vault=bootstrap.vault(),
-                connections=bootstrap.connections(),
-                clock=bootstrap.clock(),
-            )
-        ),
-    )
+
+    def write() -> dict[str, Any]:
+        state = bootstrap.state()
+        done = connect_system(
+            name,
+            address=body.address,
+            fields=fields,
+            switch=body.switch,
+            sheets=mapping_sheets,
+            actor=caller.name,
+            integrations=state.integrations,
+            vault=bootstrap.vault(),
+            connections=bootstrap.connections(),
+            snapshots=state.snapshots,
+            accounts=state.accounts,
+            services=state.services,
+            uploads=state.uploads,
+            clock=bootstrap.clock(),
+        )
+        kept = None if done.kept is None else kept_mappings_view(done.kept)
+        return {**integration_view(done.integration), "to_be_matched_again": kept}
+
+    return written(router, caller, write)
 
 
 @router.delete("/v1/integrations/<name>", tags=["integrations"], summary="Forget the credential; mappings stay")

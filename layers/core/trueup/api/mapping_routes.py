@@ -16,22 +16,22 @@ from trueup.api.access import Caller, Role
 from trueup.api.inputs import AccountDecisionBody, BulkBody, ServiceDecisionBody
 from trueup.api.replies import allowed, page_view, position, written
 from trueup.api.run_routes import Cursor, LongLimit
-from trueup.api.spreadsheets import read_mappings
+from trueup.api.spreadsheets import read_mappings, read_services
 from trueup.api.views import account_view, product_view, psa_account_view, service_view
 from trueup.domain.accounts import VendorAccountId
 from trueup.domain.errors import VersionConflict
+from trueup.domain.integrations import Side
 from trueup.domain.mapping import MappingState
 from trueup.usecases.mapping import (
-    MappingRow,
     clear_account,
     clear_service,
     exclude_account,
     exclude_service,
-    import_mappings,
     map_account,
     map_service,
 )
-from trueup.usecases.opening import open_psa
+from trueup.usecases.mapping_import import MappingRow, ServiceRow, import_mappings, import_services
+from trueup.usecases.opening import connected, open_psa
 from trueup.usecases.psa_accounts import list_psa_accounts
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
@@ -143,6 +143,13 @@ def list_services() -> dict[str, Any]:
     return {"items": [service_view(entry) for entry in bootstrap.state().services.all()], "next_cursor": None}
 
 
+@router.post("/v1/service-mappings/import", tags=["mappings"], summary="A service-mapping file (CSV): all rows or none")
+def import_service_mappings() -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    content = (router.current_event.decoded_body or "").encode()
+    return written(router, caller, lambda: _import_services(read_services(content), caller))
+
+
 @router.put("/v1/service-mappings/<service_id>", tags=["mappings"], summary="Map or exclude one service")
 def put_service(
     service_id: Annotated[str, Path(max_length=256)], body: Annotated[ServiceDecisionBody, Body()]
@@ -157,7 +164,15 @@ def put_service(
                 vault=bootstrap.vault(),
                 connections=bootstrap.connections(),
             )
-            entry = map_service(service_id, body.product_id, actor=caller.name, services=services, psa=psa, clock=clock)
+            entry = map_service(
+                service_id,
+                body.product_id,
+                actor=caller.name,
+                services=services,
+                psa=psa,
+                psa_integration=connected(Side.PSA, bootstrap.state().integrations),
+                clock=clock,
+            )
         else:
             entry = exclude_service(
                 service_id, reason=body.exclude_reason or "", actor=caller.name, services=services, clock=clock
@@ -193,6 +208,19 @@ def _import(rows: list[MappingRow], caller: Caller) -> dict[str, Any]:
     state = bootstrap.state()
     changed = import_mappings(
         rows, actor=caller.name, accounts=state.accounts, snapshots=state.snapshots, clock=bootstrap.clock()
+    )
+    return {"rows": len(rows), "changed": changed}
+
+
+def _import_services(rows: list[ServiceRow], caller: Caller) -> dict[str, Any]:
+    state = bootstrap.state()
+    changed = import_services(
+        rows,
+        actor=caller.name,
+        services=state.services,
+        psa=open_psa(integrations=state.integrations, vault=bootstrap.vault(), connections=bootstrap.connections()),
+        psa_integration=connected(Side.PSA, state.integrations),
+        clock=bootstrap.clock(),
     )
     return {"rows": len(rows), "changed": changed}
 

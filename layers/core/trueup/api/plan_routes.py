@@ -10,14 +10,17 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from trueup import bootstrap
 from trueup.api.access import Role
-from trueup.api.inputs import ChecksumBody, ReleaseBody, RunReference
+from trueup.api.inputs import AddLineBody, ChecksumBody, ReleaseBody, RunReference, UndoBody
+from trueup.api.plan_views import plan_totals_view, plan_view, undo_view
 from trueup.api.replies import allowed, written
 from trueup.api.run_routes import Limit
-from trueup.api.views import View, plan_totals_view, plan_view
+from trueup.api.views import View
 from trueup.domain.effective import EffectiveWish
 from trueup.domain.plan import Plan
 from trueup.settings import settings
 from trueup.usecases.opening import psa_capabilities
+from trueup.usecases.plan_lines import add_line, drop_line
+from trueup.usecases.plan_undo import propose_undo
 from trueup.usecases.plans import approve_plan, ask_to_apply, release_change
 from trueup.usecases.reconciliation import reconcile_period
 
@@ -123,6 +126,71 @@ def apply(plan_id: PlanId, body: Annotated[ChecksumBody, Body()]) -> Response[st
             )
         ),
         status=202,
+    )
+
+
+@router.post("/v1/plans/<plan_id>/lines", tags=["plans"], summary="Add the line that a new-revenue row lacks")
+def add_missing_line(plan_id: PlanId, body: Annotated[AddLineBody, Body()]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    state = bootstrap.state()
+    return written(
+        router,
+        caller,
+        lambda: plan_view(
+            add_line(
+                plan_id,
+                body.row_id,
+                agreement_id=body.agreement_id,
+                effective=body.effective,
+                actor=caller.name,
+                policy=bootstrap.reconciliation_policy(),
+                integrations=state.integrations,
+                snapshots=state.snapshots,
+                services=state.services,
+                reconciliations=state.reconciliations,
+                runs=state.runs,
+                plans=state.plans,
+                clock=bootstrap.clock(),
+            )
+        ),
+        status=201,
+    )
+
+
+@router.delete("/v1/plans/<plan_id>/lines/<change_id>", tags=["plans"], summary="Take an added line out again")
+def drop_added_line(plan_id: PlanId, change_id: Annotated[str, Path(max_length=64)]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    return written(
+        router,
+        caller,
+        lambda: plan_view(
+            drop_line(plan_id, change_id, actor=caller.name, plans=bootstrap.state().plans, clock=bootstrap.clock())
+        ),
+    )
+
+
+@router.post("/v1/plans/<plan_id>/undo", tags=["plans"], summary="Propose a plan that takes back what this one wrote")
+def undo(plan_id: PlanId, body: Annotated[UndoBody, Body()]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    state = bootstrap.state()
+    return written(
+        router,
+        caller,
+        lambda: undo_view(
+            propose_undo(
+                plan_id,
+                body.change_ids,
+                reason=body.reason,
+                actor=caller.name,
+                policy=bootstrap.reconciliation_policy(),
+                integrations=state.integrations,
+                snapshots=state.snapshots,
+                plans=state.plans,
+                plan_index=state.plan_index,
+                clock=bootstrap.clock(),
+            )
+        ),
+        status=201,
     )
 
 

@@ -10,7 +10,16 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from trueup.api import integration_routes, mapping_routes, plan_routes, run_routes
+from trueup.api import (
+    file_routes,
+    integration_routes,
+    line_routes,
+    machine_routes,
+    mapping_routes,
+    plan_routes,
+    psa_routes,
+    run_routes,
+)
 from trueup.api.access import Role, caller_of
 from trueup.api.replies import BODY_BYTES_MAXIMUM, allowed, plain_problem, problem_reply
 from trueup.api.screens import compressed
@@ -18,6 +27,8 @@ from trueup.domain.errors import TrueupError
 from trueup.settings import settings
 
 API_VERSION = "1"
+FILES_PATH = "/v1/files/"
+"""Exported files come in the encoding they were written in, and are decoded by what reads them."""
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
@@ -29,7 +40,16 @@ SECURITY_HEADERS = {
 def build_portal(logger: Logger) -> APIGatewayHttpResolver:
     """The resolver with every route."""
     app = APIGatewayHttpResolver(enable_validation=True)
-    for routes in (integration_routes, mapping_routes, run_routes, plan_routes):
+    for routes in (
+        file_routes,
+        integration_routes,
+        mapping_routes,
+        run_routes,
+        plan_routes,
+        line_routes,
+        machine_routes,
+        psa_routes,
+    ):
         app.include_router(routes.router)
     _add_service_routes(app)
     _add_error_shape(app, logger)
@@ -61,6 +81,8 @@ def _unfit(event: dict[str, Any]) -> Response[str] | None:
         return plain_problem(
             413, "body_too_large", "the body is larger than 5 MB", "Send less at once.", _request_id(event)
         )
+    if str(event.get("rawPath", "")).startswith(FILES_PATH):
+        return None
     try:
         content.decode()
     except UnicodeDecodeError as bad:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from trueup.adapters.lambda_web import PROBLEM_CONTENT_TYPE, problem, problem_do
 from trueup.api.access import Caller, Role, caller_of
 from trueup.api.cursors import seal, unseal
 from trueup.domain.canonical import sha256
-from trueup.domain.errors import InputInvalid, RateLimited, TrueupError
+from trueup.domain.errors import InputInvalid, RateLimited, TooManyRequests, TrueupError
 from trueup.ports.state import Page
 from trueup.settings import settings
 
@@ -42,9 +43,16 @@ def position(cursor: str | None, *, list_name: str) -> str | None:
 
 
 def written(
-    app: BaseRouter, caller: Caller, write: Callable[[], dict[str, Any]], *, status: int = 200
+    app: BaseRouter,
+    caller: Caller,
+    write: Callable[[], dict[str, Any]],
+    *,
+    status: int = 200,
+    kept: Callable[[dict[str, Any]], dict[str, Any]] = lambda shown: shown,
 ) -> Response[str]:
     """Carry out a write once for its Idempotency-Key; the same request again gets the same reply.
+
+    ``kept`` is what is kept of the reply for a repeat: a secret that is shown once must not be stored with it.
 
     Raises Conflict while the first one is still under way, InputInvalid when the key came with another request.
     """
@@ -56,25 +64,28 @@ def written(
         raise InputInvalid(
             "the Idempotency-Key is too long or not printable", field="Idempotency-Key", remedy="Send a UUID."
         )
-    fingerprint = sha256([event.http_method, event.path, event.body or "", caller.name])
+    asked_for = sorted((event.query_string_parameters or {}).items())
+    fingerprint = sha256([event.http_method, event.path, asked_for, event.body or "", caller.name])
     store = bootstrap.state().idempotency
-    kept = store.begin(key, fingerprint=fingerprint, seconds=IDEMPOTENCY_SECONDS)
-    if kept is not None:
+    answered = store.begin(key, fingerprint=fingerprint, seconds=IDEMPOTENCY_SECONDS)
+    if answered is not None:
         return Response(
-            status_code=status, content_type=JSON, body=kept.decode(), headers={"idempotent-replay": "true"}
+            status_code=status, content_type=JSON, body=answered.decode(), headers={"idempotent-replay": "true"}
         )
     try:
-        body = json.dumps(write(), ensure_ascii=False)
+        shown = write()
     except TrueupError:
         store.abandon(key)
         raise
-    store.finish(key, body.encode())
-    return Response(status_code=status, content_type=JSON, body=body)
+    store.finish(key, json.dumps(kept(shown), ensure_ascii=False).encode())
+    return Response(status_code=status, content_type=JSON, body=json.dumps(shown, ensure_ascii=False))
 
 
 def problem_reply(error: TrueupError, request_id: str) -> Response[str]:
     """The reply for an error that was raised on purpose."""
-    headers = {"retry-after": str(max(1, round(error.wait_seconds)))} if isinstance(error, RateLimited) else {}
+    headers = {}
+    if isinstance(error, RateLimited | TooManyRequests):
+        headers["retry-after"] = str(max(1, math.ceil(error.wait_seconds)))
     return Response(
         status_code=status_of(error),
         content_type=PROBLEM_CONTENT_TYPE,

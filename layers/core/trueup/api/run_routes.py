@@ -10,9 +10,11 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from trueup import bootstrap
 from trueup.api.access import Role
+from trueup.api.file_views import kept_mappings_view
 from trueup.api.inputs import RunBody
+from trueup.api.plan_spreadsheet import plan_csv
 from trueup.api.replies import allowed, page_view, position, written
-from trueup.api.spreadsheets import mappings_csv, reconciliation_csv
+from trueup.api.spreadsheets import mappings_csv, reconciliation_csv, result_csv, services_csv
 from trueup.api.views import (
     event_view,
     reconciliation_view,
@@ -24,9 +26,12 @@ from trueup.api.views import (
 )
 from trueup.domain.errors import InputInvalid
 from trueup.domain.periods import Period
+from trueup.domain.runs import Run
 from trueup.domain.verdicts import Verdict
 from trueup.settings import settings
-from trueup.usecases.monthly_run import begin_run
+from trueup.usecases.monthly_run import begin_run, chosen_wish
+from trueup.usecases.plans import plan_of_period
+from trueup.usecases.psa_switch import kept_file, kept_mappings
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
 
@@ -41,18 +46,22 @@ def chosen_period(text: str | None) -> str:
     return str(Period.parse(text) if text else Period.at(bootstrap.clock().now(), settings().time_zone))
 
 
+def begun_run(body: RunBody | None, actor: str) -> Run:
+    """The run that a request asks for. Raises InputInvalid (``effective``), NotConnected, LeaseHeld."""
+    order = body or RunBody()
+    state, clock, time_zone = bootstrap.state(), bootstrap.clock(), settings().time_zone
+    wish = chosen_wish(order.effective, integrations=state.integrations, time_zone=time_zone, clock=clock)
+    return begin_run(
+        actor=actor, time_zone=time_zone, runs=state.runs, clock=clock, accept_drop=order.accept_drop, wish=wish
+    )
+
+
 @router.post("/v1/runs", tags=["runs"], summary="Start a run, or learn which one runs already")
 def start_run(body: Annotated[RunBody | None, Body()] = None) -> Response[str]:
     caller = allowed(router, Role.PREPARER)
 
     def write() -> dict[str, Any]:
-        run = begin_run(
-            actor=caller.name,
-            time_zone=settings().time_zone,
-            runs=bootstrap.state().runs,
-            clock=bootstrap.clock(),
-            accept_drop=body is not None and body.accept_drop,
-        )
+        run = begun_run(body, caller.name)
         bootstrap.workflow().start(run.id)
         return run_view(run)
 
@@ -108,27 +117,48 @@ def verify_history() -> dict[str, Any]:
     return verification_view(list(bootstrap.state().history.all()))
 
 
-@router.get("/v1/exports/<name>", tags=["exports"], summary="reconciliation.csv, reconciliation.json or mappings.csv")
+EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, plan.csv, mappings.csv or service-mappings.csv"
+
+
+@router.get("/v1/exports/<name>", tags=["exports"], summary=EXPORTS)
 def export(name: Annotated[str, Path(max_length=64)], period: PeriodText = None) -> Response[Any]:
     allowed(router, Role.VIEWER)
     state = bootstrap.state()
     match name:
         case "reconciliation.csv":
-            return _file(name, reconciliation_csv(state.reconciliations.get(chosen_period(period))))
+            return csv_file(name, reconciliation_csv(state.reconciliations.get(chosen_period(period))))
+        case "result.csv":
+            return csv_file(name, result_csv(state.reconciliations.get(chosen_period(period))))
         case "reconciliation.json":
             found = state.reconciliations.get(chosen_period(period))
             return Response(status_code=200, content_type="application/json", body=reconciliation_view(found))
+        case "plan.csv":
+            return csv_file(name, plan_csv(plan_of_period(chosen_period(period), bootstrap.state().plan_index)))
         case "mappings.csv":
-            return _file(name, mappings_csv(state.accounts.all()))
+            return csv_file(name, mappings_csv(state.accounts.all()))
+        case "service-mappings.csv":
+            return csv_file(name, services_csv(state.services.all()))
         case _:
-            raise InputInvalid(
-                "there is no such export",
-                field="name",
-                remedy="Use reconciliation.csv, reconciliation.json or mappings.csv.",
-            )
+            raise InputInvalid("there is no such export", field="name", remedy=f"Use {EXPORTS}.")
 
 
-def _file(name: str, content: str) -> Response[Any]:
+@router.get("/v1/kept-mappings", tags=["exports"], summary="What was mapped each time another PSA was connected")
+def list_kept_mappings() -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    kept = kept_mappings(uploads=bootstrap.state().uploads)
+    return {"items": [kept_mappings_view(one) for one in kept], "next_cursor": None}
+
+
+@router.get("/v1/kept-mappings/<kept_id>/<what>", tags=["exports"], summary="One of its files: accounts or services")
+def get_kept_mappings(
+    kept_id: Annotated[str, Path(max_length=64)], what: Annotated[str, Path(max_length=20)]
+) -> Response[Any]:
+    allowed(router, Role.VIEWER)
+    return csv_file(f"{what}.csv", kept_file(kept_id, what, uploads=bootstrap.state().uploads))
+
+
+def csv_file(name: str, content: str) -> Response[Any]:
+    """A download. ``content`` comes from api.spreadsheets, where every cell is made safe."""
     return Response(
         status_code=200,
         content_type="text/csv; charset=utf-8",

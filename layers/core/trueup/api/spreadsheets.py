@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from trueup.api.views import money_text
 from trueup.domain.counts import Count, Known
 from trueup.domain.errors import InputInvalid
-from trueup.domain.mapping import AccountEntry, MappingState
-from trueup.domain.verdicts import Reconciliation
-from trueup.usecases.mapping import MappingRow
+from trueup.domain.mapping import AccountEntry, FormerTarget, MappingState, ServiceEntry
+from trueup.domain.verdicts import Reconciliation, Row, Verdict
+from trueup.usecases.mapping_import import MappingRow, ServiceRow
 
 FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What makes a spreadsheet read a cell as a formula, full-width forms included."""
@@ -45,6 +45,44 @@ MAPPING_COLUMNS = (
     "psa_account_name",
     "mapping",
     "reason",
+    "psa",
+    "psa_system",
+    "former_psa",
+    "former_psa_system",
+    "former_account_id",
+    "former_account_name",
+)
+
+RESULT_COLUMNS = (
+    "client_id",
+    "client",
+    "product",
+    "agreement",
+    "billed",
+    "difference",
+    "verdict",
+    "monthly_money",
+    "currency",
+    "billed_on",
+    "what_to_do",
+    "vendor_account_ids",
+)
+
+SERVICE_COLUMNS = (
+    "service_id",
+    "service_name",
+    "kind",
+    "product_id",
+    "product_code",
+    "product_name",
+    "mapping",
+    "reason",
+    "psa",
+    "psa_system",
+    "former_psa",
+    "former_psa_system",
+    "former_product_id",
+    "former_product_code",
 )
 
 _OTHER_NAMES = {"vendor_id": "vendor_account_id", "psa_id": "psa_account_id"}
@@ -61,12 +99,52 @@ def safe_cell(text: str) -> str:
 
 def reconciliation_csv(found: Reconciliation) -> str:
     """One line a row, in the table's order. An unknown count is an empty cell: the reasons say why."""
-    return _table(ROW_COLUMNS, (_row_cells(found, index) for index in range(len(found.rows))))
+    return csv_table(ROW_COLUMNS, (_row_cells(found, index) for index in range(len(found.rows))))
+
+
+def result_csv(found: Reconciliation) -> str:
+    """One line a row for a person who carries the result over by hand: the two counts and what to enter."""
+    return csv_table(RESULT_COLUMNS, (_result_cells(row) for row in found.rows))
+
+
+def _result_cells(row: Row) -> tuple[str, ...]:
+    agreement, billed = row.counts.agreement, row.counts.billed
+    difference = ""
+    if isinstance(agreement, Known) and isinstance(billed, Known):
+        difference = str(agreement.seats - billed.seats)
+    names = dict.fromkeys(member.vendor_name for member in row.members)
+    services = dict.fromkeys(member.service_name or str(member.service_id) for member in row.members)
+    return (
+        row.psa_account_id or "",
+        row.psa_account_name or " + ".join(names),
+        row.product_code or " + ".join(services),
+        _seats(agreement),
+        _seats(billed),
+        difference,
+        row.verdict.words,
+        money_text(row.monthly_money) or "",
+        row.currency,
+        row.agreement.name if row.agreement else "",
+        _to_do(row),
+        " + ".join(dict.fromkeys(str(member.vendor_id) for member in row.members)),
+    )
+
+
+def _to_do(row: Row) -> str:
+    agreement, billed = _seats(row.counts.agreement), _seats(row.counts.billed)
+    match row.verdict:
+        case Verdict.IN_LINE:
+            return "nothing"
+        case Verdict.BILL_MORE | Verdict.BILL_LESS:
+            return f"set the quantity to {agreement} (it is {billed})"
+        case Verdict.NEW_REVENUE:
+            return f"add {row.product_code} with quantity {agreement}"
+    return "; ".join(row.reasons)
 
 
 def mappings_csv(entries: Iterable[AccountEntry]) -> str:
     """Every vendor account with its decision, in the shape that the import reads."""
-    return _table(
+    return csv_table(
         MAPPING_COLUMNS,
         (
             (
@@ -75,21 +153,101 @@ def mappings_csv(entries: Iterable[AccountEntry]) -> str:
                 entry.psa_id or "",
                 entry.psa_name,
                 entry.state.value,
-                entry.decision.reason if entry.decision is not None and entry.state not in _OPEN else "",
+                _reason(entry),
+                entry.psa_integration,
+                entry.psa_system,
+                *_former(entry.former),
             )
             for entry in entries
         ),
     )
 
 
+def services_csv(entries: Iterable[ServiceEntry]) -> str:
+    """Every service with its decision, in the shape that the import of services reads."""
+    return csv_table(
+        SERVICE_COLUMNS,
+        (
+            (
+                entry.service_id,
+                entry.name,
+                entry.kind.value,
+                entry.product_id or "",
+                entry.product_code,
+                entry.product_name,
+                entry.state.value,
+                _reason(entry),
+                entry.psa_integration,
+                entry.psa_system,
+                *_former(entry.former, with_code=True),
+            )
+            for entry in entries
+        ),
+    )
+
+
+def mapping_sheets(accounts: Iterable[AccountEntry], services: Iterable[ServiceEntry]) -> tuple[str, str]:
+    """Both, as they are kept when another PSA is connected."""
+    return mappings_csv(accounts), services_csv(services)
+
+
+def _reason(entry: AccountEntry | ServiceEntry) -> str:
+    return entry.decision.reason if entry.decision is not None and entry.state not in _OPEN else ""
+
+
+def _former(former: tuple[FormerTarget, ...], *, with_code: bool = False) -> tuple[str, ...]:
+    """The last mapping in another PSA."""
+    if not former:
+        return ("", "", "", "")
+    last = former[0]
+    return (last.integration, last.system, last.target_id, last.code if with_code else last.target_name)
+
+
 def read_mappings(content: bytes) -> list[MappingRow]:
-    """Rows of a mapping file: ``vendor_account_id`` and ``psa_account_id``, or an empty one with a ``reason`` to
-    exclude.
+    """Rows of a mapping file: ``vendor_account_id`` and ``psa_account_id`` (or ``psa_account_name``), or neither with a
+    ``reason`` to exclude.
 
     A row whose ``mapping`` column says unmapped or ambiguous is skipped unless somebody filled in a client or a reason,
     so that an export can be edited and imported again. The columns may also be called as on the command line, vendor_id
     and psa_id. Raises InputInvalid (``file``) naming the line.
     """
+    return [
+        MappingRow(
+            line=line,
+            vendor_id=values["vendor_account_id"],
+            psa_id=values["psa_account_id"],
+            reason=values.get("reason", ""),
+            psa_name=values.get("psa_account_name", ""),
+            psa_system=values.get("psa_system", ""),
+            psa=values.get("psa", ""),
+        )
+        for line, values in _decided_rows(
+            content, ("vendor_account_id", "psa_account_id"), ("psa_account_id", "psa_account_name", "reason")
+        )
+    ]
+
+
+def read_services(content: bytes) -> list[ServiceRow]:
+    """Rows of a service-mapping file: ``service_id`` with ``product_code`` or ``product_id``, or neither with a
+    ``reason`` to exclude. As ``read_mappings`` otherwise.
+    """
+    return [
+        ServiceRow(
+            line=line,
+            service_id=values["service_id"],
+            product_id=values.get("product_id", ""),
+            product_code=values["product_code"],
+            reason=values.get("reason", ""),
+            psa_system=values.get("psa_system", ""),
+        )
+        for line, values in _decided_rows(
+            content, ("service_id", "product_code"), ("product_code", "product_id", "reason")
+        )
+    ]
+
+
+def _decided_rows(content: bytes, needed: Sequence[str], deciding: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Line number and cells by column of each row that says something. Raises InputInvalid (``file``)."""
     if len(content) > FILE_BYTES_MAXIMUM:
         raise InputInvalid("the file is larger than 5 MB", field="file", remedy="Split it.")
     try:
@@ -101,43 +259,38 @@ def read_mappings(content: bytes) -> list[MappingRow]:
     if "\x00" in text:
         raise InputInvalid("the file holds NUL characters", field="file", remedy="Save it as CSV UTF-8.")
     try:
-        return _mapping_rows(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        return _rows_of(csv.DictReader(io.StringIO(text, newline=""), strict=True), needed, deciding)
     except csv.Error as bad:
         raise InputInvalid(f"the file is not CSV: {bad}", field="file", remedy="Save it as CSV UTF-8.") from bad
 
 
-def _mapping_rows(reader: csv.DictReader[str]) -> list[MappingRow]:
+def _rows_of(
+    reader: csv.DictReader[str], needed: Sequence[str], deciding: Sequence[str]
+) -> list[tuple[int, dict[str, str]]]:
     told = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in reader.fieldnames or ()]
     reader.fieldnames = [_OTHER_NAMES.get(name, name) if _OTHER_NAMES.get(name) not in told else name for name in told]
-    missing = [name for name in ("vendor_account_id", "psa_account_id") if name not in reader.fieldnames]
+    missing = [name for name in needed if name not in reader.fieldnames]
     if missing:
         raise InputInvalid(
             f"line 1: there is no column {missing[0]}",
             field="file",
-            remedy="The first line names the columns: vendor_account_id, psa_account_id and, to exclude, reason.",
+            remedy=f"The first line names the columns: {', '.join(needed)} and, to exclude, reason.",
         )
-    rows: list[MappingRow] = []
+    rows: list[tuple[int, dict[str, str]]] = []
     for cells in reader:
         values = {key: _unguarded((value or "").strip()) for key, value in cells.items() if isinstance(key, str)}
         if None in cells:
             raise InputInvalid(
                 f"line {reader.line_num}: more cells than columns", field="file", remedy="Quote cells that hold commas."
             )
-        is_decided = bool(values["psa_account_id"] or values.get("reason"))
+        is_decided = any(values.get(name) for name in deciding)
         if not any(values.values()) or (values.get("mapping") in _OPEN and not is_decided):
             continue
-        rows.append(
-            MappingRow(
-                line=reader.line_num,
-                vendor_id=values["vendor_account_id"],
-                psa_id=values["psa_account_id"],
-                reason=values.get("reason", ""),
-            )
-        )
+        rows.append((reader.line_num, values))
         if len(rows) > ROWS_MAXIMUM:
             raise InputInvalid(f"more than {ROWS_MAXIMUM} rows", field="file", remedy="Split the file.")
     if not rows:
-        raise InputInvalid("the file holds no decision", field="file", remedy="Fill in psa_account_id on some rows.")
+        raise InputInvalid("the file holds no decision", field="file", remedy=f"Fill in {deciding[0]} on some rows.")
     return rows
 
 
@@ -172,11 +325,12 @@ def _seats(count: Count) -> str:
     return str(count.seats) if isinstance(count, Known) else ""
 
 
-NUMBER_COLUMNS = frozenset({"monthly_money"})
+NUMBER_COLUMNS = frozenset({"monthly_money", "difference"})
 """Columns that hold our own numbers: a negative amount is a number, not a formula."""
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def csv_table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """The table as CSV, no cell of it a formula."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)

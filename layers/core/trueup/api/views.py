@@ -11,14 +11,14 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from trueup.api.former_views import former_view
 from trueup.domain.audit import AuditEvent, first_broken
-from trueup.domain.billing import Product, PsaAccount, WriteOutcome
+from trueup.domain.billing import Agreement, Product, PsaAccount
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Count, Known
 from trueup.domain.integrations import CREDENTIAL_FIELDS, DEFAULT_ADDRESS, Integration, IntegrationName
 from trueup.domain.mapping import AccountEntry, Decision, MappingTotals, ServiceEntry
 from trueup.domain.matching import Suggestion
-from trueup.domain.plan import Change, Plan
 from trueup.domain.runs import Run
 from trueup.domain.uploads import Upload
 from trueup.domain.verdicts import OpenAccount, Reconciliation, Row, Totals
@@ -89,6 +89,32 @@ def row_view(row: Row) -> View:
         "line_id": row.line.id if row.line else None,
         "agreement_id": row.agreement.id if row.agreement else None,
         "agreement_name": row.agreement.name if row.agreement else None,
+        "shares": [
+            {
+                "line_id": share.line.id,
+                "agreement_id": share.agreement.id,
+                "billed": decimal_text(share.line.quantity),
+                "target": share.target,
+            }
+            for share in row.shares
+        ],
+        "line_steps": [
+            {"starts_on": step.starts_on.isoformat(), "quantity": decimal_text(step.quantity)}
+            for step in (row.line.steps if row.line else ())
+        ],
+        "agreement_choices": [agreement_view(agreement) for agreement in row.choices],
+    }
+
+
+def agreement_view(agreement: Agreement) -> View:
+    """An agreement that a missing line could be made on."""
+    return {
+        "agreement_id": agreement.id,
+        "agreement_name": agreement.name,
+        "type_name": agreement.type_name or None,
+        "prorates": agreement.prorates,
+        "next_invoice_on": None if agreement.next_invoice_on is None else agreement.next_invoice_on.isoformat(),
+        "ends_on": None if agreement.ends_on is None else agreement.ends_on.isoformat(),
     }
 
 
@@ -156,87 +182,6 @@ def reconciliation_view(found: Reconciliation, entries: Iterable[AccountEntry] =
     }
 
 
-def change_view(plan: Plan, change: Change) -> View:
-    result = plan.result(change.id)
-    return {
-        "id": change.id,
-        "line_id": change.line_id,
-        "from": _quantity(change.expected),
-        "to": change.target,
-        "effective": change.effective_text,
-        "guard": _guard_view(change),
-        "monthly_money": money_text(change.monthly_money),
-        "currency": change.currency,
-        "vendor_account_ids": list(change.vendor_ids),
-        "psa_account_id": change.psa_account_id,
-        "psa_account_name": change.psa_account_name,
-        "agreement_id": change.agreement_id,
-        "agreement_name": change.agreement_name,
-        "product_id": change.product_id,
-        "product_code": change.product_code,
-        "reasons": list(change.reasons),
-        "result": None
-        if result is None
-        else {
-            "outcome": result.outcome.value,
-            "reason": result.reason,
-            "at": time_text(result.at),
-            "quantity_seen": None if result.quantity_seen is None else _quantity(result.quantity_seen),
-        },
-    }
-
-
-def _quantity(quantity: Decimal) -> int | str:
-    """Whole quantities as numbers; a fraction as text, so that no program rounds it."""
-    return int(quantity) if quantity == quantity.to_integral_value() else decimal_text(quantity)
-
-
-def _guard_view(change: Change) -> View | None:
-    if not change.holds:
-        return None
-    release = change.release
-    return {
-        "state": "held" if release is None else "released",
-        "name": change.holds[0].guard,
-        "holds": [{"name": hold.guard, "figures": hold.figures, "release": hold.release} for hold in change.holds],
-        "released": None
-        if release is None
-        else {"by": release.by, "at": time_text(release.at), "reason": release.reason},
-    }
-
-
-def plan_view(plan: Plan) -> View:
-    return {
-        "id": plan.id,
-        "checksum": plan.checksum,
-        "state": plan.state.value,
-        "period": plan.period,
-        "run_id": plan.run_id,
-        "created_at": time_text(plan.created_at),
-        "prepared_by": plan.prepared_by,
-        "approved_by": plan.approved_by or None,
-        "approved_at": time_text(plan.approved_at),
-        "changes": [change_view(plan, change) for change in plan.changes],
-        "totals": plan_totals_view(plan),
-    }
-
-
-def plan_totals_view(plan: Plan) -> View:
-    money: dict[str, Decimal] = {}
-    for change in plan.ready:
-        if change.monthly_money is not None:
-            money[change.currency] = money.get(change.currency, Decimal(0)) + change.monthly_money
-    return {
-        "changes": len(plan.changes),
-        "ready": len(plan.ready),
-        "held": len(plan.held),
-        "results": {
-            outcome.value: sum(1 for result in plan.results if result.outcome is outcome) for outcome in WriteOutcome
-        },
-        "monthly_money": {currency: money_text(amount) for currency, amount in sorted(money.items())},
-    }
-
-
 def _decision_view(decision: Decision | None) -> View | None:
     if decision is None:
         return None
@@ -258,6 +203,8 @@ def account_view(entry: AccountEntry) -> View:
         "mapping": entry.state.value,
         "psa_account_id": entry.psa_id,
         "psa_account_name": entry.psa_name or None,
+        "psa": entry.psa_integration or None,
+        "former": [former_view(one) for one in entry.former],
         "decision": _decision_view(entry.decision),
         "ambiguity": entry.ambiguity or None,
         "warnings": list(entry.warnings),
@@ -277,6 +224,8 @@ def service_view(entry: ServiceEntry) -> View:
         "product_code": entry.product_code or None,
         "product_name": entry.product_name or None,
         "accounts": entry.accounts_counted,
+        "psa": entry.psa_integration or None,
+        "former": [former_view(one) for one in entry.former],
         "decision": _decision_view(entry.decision),
         "version": entry.version,
     }
@@ -368,6 +317,7 @@ def run_view(run: Run) -> View:
             for side in run.sides
         ],
         "accept_drop": run.accept_drop,
+        "effective": run.effective or None,
         "plan_id": run.plan_id or None,
         "plan_checksum": run.plan_checksum or None,
         "problem": None

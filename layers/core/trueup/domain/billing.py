@@ -54,6 +54,15 @@ class Agreement:
     next_invoice_on: date | None = None
     currency: str | None = None
 
+    def state_on(self, day: date) -> AgreementState:
+        """The state on that day: its dates count too, whatever its flag still says."""
+        if self.state is AgreementState.ACTIVE:
+            if self.ends_on is not None and self.ends_on < day:
+                return AgreementState.EXPIRED
+            if self.starts_on is not None and self.starts_on > day:
+                return AgreementState.INACTIVE
+        return self.state
+
 
 @dataclass(frozen=True, slots=True)
 class QuantityStep:
@@ -119,8 +128,9 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class PsaPage:
-    """One page of a complete read of the PSA; ``accounts_total`` and ``agreements_total`` are what it says there
-    are.
+    """One page of a complete read of the PSA; ``accounts_total`` and ``agreements_total`` are what it says there are.
+
+    ``accounts_as_of`` is set where all of it is older than this read: when the file was given that it comes from.
     """
 
     accounts: tuple[PsaAccount, ...]
@@ -129,6 +139,7 @@ class PsaPage:
     next_cursor: str | None
     accounts_total: int | None = None
     agreements_total: int | None = None
+    accounts_as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ What a PSA can do is data: nothing outside an adapter asks which PSA it is.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -49,6 +50,11 @@ class PsaCapabilities:
     creates_lines: bool = False
     takes_writes: bool = True
     callbacks: bool = False
+
+    @property
+    def dated_change_makes_line(self) -> bool:
+        """Whether a change from a day on ends the line and makes another, where quantities are not kept by date."""
+        return EffectiveRule.DATED in self.rules and not self.delta_write
 
 
 _NOW, _DATED = EffectiveRule.NOW, EffectiveRule.DATED
@@ -99,14 +105,14 @@ class EffectiveWish:
             return cls()
         if words in {EffectiveRule.NOW, EffectiveRule.NEXT_INVOICE, EffectiveRule.NEXT_PERIOD}:
             return cls(EffectiveRule(words))
-        try:
-            return cls(EffectiveRule.DATED, date.fromisoformat(text.strip()))
-        except ValueError:
+        day = _day(text.strip())
+        if day is None:
             raise InputInvalid(
                 f"{text[:40]!r} is no effective date",
                 field="effective",
                 remedy="Give now, next_invoice, next_period or a day as YYYY-MM-DD.",
-            ) from None
+            )
+        return cls(EffectiveRule.DATED, day)
 
     @property
     def text(self) -> str:
@@ -128,6 +134,16 @@ class EffectiveWish:
             raise InputInvalid(
                 f"{self.day} is not in the future", field="effective", remedy="Give a later day, or leave it out."
             )
+
+
+def _day(text: str) -> date | None:
+    """A day as YYYY-MM-DD and in no other of the forms ISO has, so that nobody means a week and gets a day."""
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 AS_THE_PSA_DOES = EffectiveWish()
@@ -181,10 +197,10 @@ class NextInvoiceLine:
 def next_invoice_line(line: Line, agreement: Agreement, target: int, effect: Effect) -> NextInvoiceLine:
     """The line on the invoice that comes next: the target, unless the change counts only after that day."""
     on = agreement.next_invoice_on
-    waits = effect.day is not None and on is not None and on < effect.day
     quantity = Decimal(target)
-    if waits:
-        quantity = line.steps[0].quantity if line.steps else line.quantity
+    if effect.day is not None and on is not None and on < effect.day:
+        begun = [step for step in line.steps if step.starts_on <= on] or line.steps[:1]
+        quantity = begun[-1].quantity if begun else line.quantity
     billed = max(quantity - line.less_included, Decimal(0))
     amount = None if line.unit_price is None else (billed * line.unit_price if line.billable else Decimal(0))
     return NextInvoiceLine(on, int(quantity), amount)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trueup.domain.accounts import AccountState
@@ -11,6 +11,7 @@ from trueup.domain.billing import Line
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Known
 from trueup.domain.effective import Effect
+from trueup.domain.legs import monthly_difference
 from trueup.domain.verdicts import Row
 
 
@@ -64,7 +65,34 @@ def holds_for(
     agreement, billed = row.counts.agreement, row.counts.billed
     assert isinstance(agreement, Known) and isinstance(billed, Known)
     line, target = proposal.line, proposal.target
-    found = _quantity_holds(proposal, policy)
+    found = [*_quantity_holds(proposal, policy), *_count_holds(row, agreement, billed.as_of)]
+    if monthly_difference(line, target) is None:
+        found.append(Hold("price_missing", f"line {line.id} has no unit price", "a person enters or accepts the price"))
+    if not line.billable:
+        found.append(Hold("not_billable", f"line {line.id} is not billable", "a person confirms the line as it is"))
+    found.extend(_date_holds(proposal, target))
+    if any(age > policy.read_age_hours for age in read_ages_hours):
+        # The limit and not the age: the figures are under the plan's checksum, which no clock reading may change.
+        figures = f"read more than {policy.read_age_hours.normalize():f} hours ago"
+        found.append(Hold("old_read", figures, "a new run reads both sides again"))
+    return tuple(found)
+
+
+def holds_for_new_line(row: Row, effect: Effect, *, psa_read_at: datetime) -> tuple[Hold, ...]:
+    """The guards that hold a line which a person asked for: what is doubtful about the count stays doubtful."""
+    agreement = row.counts.agreement
+    assert isinstance(agreement, Known)
+    found = _count_holds(row, agreement, psa_read_at)
+    if row.monthly_money is None:
+        figures = f"product {row.product_code or row.product_id} has no price in the catalog"
+        found.append(Hold("price_missing", figures, "a person enters or accepts the price"))
+    found.extend(_refused_date(effect))
+    return tuple(found)
+
+
+def _count_holds(row: Row, agreement: Known, psa_read_at: datetime) -> list[Hold]:
+    """What speaks against the count itself, whatever it is compared with."""
+    found = []
     if agreement.conflict is not None:
         found.append(Hold("counts_disagree", agreement.conflict, "a person says which number is right"))
     found.extend(
@@ -76,19 +104,13 @@ def holds_for(
         for member in row.members
         if _doubtful(member.account_state, member.status_text)
     )
-    if billed.as_of - agreement.as_of > COUNT_AGE_MAXIMUM:
+    if psa_read_at - agreement.as_of > COUNT_AGE_MAXIMUM:
         figures = f"counted more than {COUNT_AGE_MAXIMUM.days} days before the PSA was read"
         found.append(Hold("old_count", figures, "a newer customer file is given, or a person confirms the count"))
-    if row.monthly_money is None:
-        found.append(Hold("price_missing", f"line {line.id} has no unit price", "a person enters or accepts the price"))
-    if not line.billable:
-        found.append(Hold("not_billable", f"line {line.id} is not billable", "a person confirms the line as it is"))
-    found.extend(_date_holds(proposal, target))
-    if any(age > policy.read_age_hours for age in read_ages_hours):
-        # The limit and not the age: the figures are under the plan's checksum, which no clock reading may change.
-        figures = f"read more than {policy.read_age_hours.normalize():f} hours ago"
-        found.append(Hold("old_read", figures, "a new run reads both sides again"))
-    return tuple(found)
+    if agreement.as_of - psa_read_at > COUNT_AGE_MAXIMUM:
+        figures = f"the PSA's lines are from a file given more than {COUNT_AGE_MAXIMUM.days} days before the count"
+        found.append(Hold("old_billing", figures, "newer lines are given, or a person confirms what is billed"))
+    return found
 
 
 def _quantity_holds(proposal: Proposal, policy: GuardPolicy) -> list[Hold]:
@@ -108,10 +130,7 @@ def _quantity_holds(proposal: Proposal, policy: GuardPolicy) -> list[Hold]:
 
 def _date_holds(proposal: Proposal, target: int) -> list[Hold]:
     """What speaks against the day: it cannot be had, or the line has another quantity from a later day on."""
-    found = []
-    if proposal.effect.refusal:
-        words = f"a person accepts that it counts by the rule {proposal.effect.rule.value.replace('_', ' ')}"
-        found.append(Hold("date_not_possible", proposal.effect.refusal, words))
+    found = _refused_date(proposal.effect)
     day = proposal.effect.day
     later = [step for step in proposal.line.steps if day is not None and step.starts_on > day]
     moved = [step for step in later if step.quantity != proposal.expected]
@@ -120,6 +139,13 @@ def _date_holds(proposal: Proposal, target: int) -> list[Hold]:
         figures = f"the line is set to {steps} already; a change to {target} from {day} moves that too"
         found.append(Hold("scheduled_change", figures, "a person confirms what the later quantity is to be"))
     return found
+
+
+def _refused_date(effect: Effect) -> list[Hold]:
+    if not effect.refusal:
+        return []
+    words = f"a person accepts that it counts by the rule {effect.rule.value.replace('_', ' ')}"
+    return [Hold("date_not_possible", effect.refusal, words)]
 
 
 def _is_jump(change: Decimal, billed: Decimal, policy: GuardPolicy) -> bool:

@@ -82,7 +82,7 @@ def billed_leg(
     live = [line for line in lines if line.is_live(on)]
     active = [line for line in live if _state(line, agreements, on) is AgreementState.ACTIVE]
     if len(active) > 1:
-        return _several(active, agreements, read_at, allocation)
+        return _several(active, agreements, read_at, allocation, _changing(active, lines, on))
     ending = active[0] if active else _just_ended(lines, agreements, on)
     successor = _successor(ending, lines, on) if ending is not None else None
     if ending is not None and successor is not None:
@@ -135,12 +135,22 @@ def _successor(line: Line, lines: Sequence[Line], on: date) -> Line | None:
     return found[0] if len(found) == 1 else None
 
 
-def _followed(line: Line, successor: Line, agreement: Agreement, read_at: datetime) -> Billing:
-    """A dated change that is under way: nothing may be written until it counts."""
-    words = (
+def _changing(active: Sequence[Line], lines: Sequence[Line], on: date) -> str:
+    """Which of several lines ends and is followed by another, in words; empty when none is."""
+    followed = [(line, _successor(line, lines, on)) for line in active]
+    return "; ".join(_change_words(line, successor) for line, successor in followed if successor is not None)
+
+
+def _change_words(line: Line, successor: Line) -> str:
+    return (
         f"line {line.id} bills {units(line.quantity)} until {line.effective_to}, "
         f"then line {successor.id} bills {units(successor.quantity)} from {successor.effective_from}"
     )
+
+
+def _followed(line: Line, successor: Line, agreement: Agreement, read_at: datetime) -> Billing:
+    """A dated change that is under way: nothing may be written until it counts."""
+    words = _change_words(line, successor)
     found = _one(successor, agreement, (words,), read_at)
     pending = f"a dated change is under way: {words}; wait until it counts, or correct it in the PSA"
     return replace(found, pending=pending)
@@ -165,6 +175,17 @@ def monthly_difference(line: Line, target: int) -> Decimal | None:
     return (after - before) * line.unit_price
 
 
+def drifted_shares(billing: Billing, seats: int) -> tuple[str, ...]:
+    """In words, where lines bill the right sum and not as a person divided it: nothing is wrong with the count."""
+    targets = dict((billing.allocation.targets(seats) if billing.allocation is not None else None) or ())
+    moved = [
+        f"line {line.id} bills {units(line.quantity)} and not {targets[line.id]}"
+        for line, _ in billing.divided
+        if line.id in targets and line.quantity != targets[line.id]
+    ]
+    return (f"the sum is right and the seats are divided otherwise: {', '.join(moved)}",) if moved else ()
+
+
 def units(quantity: Decimal) -> str:
     """A quantity for a sentence; one far outside of any real quantity keeps its exponent and stays short."""
     far = not quantity.is_finite() or abs(quantity.adjusted()) > DIGITS_WRITTEN_OUT
@@ -175,16 +196,8 @@ DIGITS_WRITTEN_OUT = 15
 
 
 def _state(line: Line, agreements: Mapping[AgreementId, Agreement], on: date) -> AgreementState:
-    """The state of the line's agreement that day: its dates count too, whatever its flag still says."""
     agreement = agreements.get(line.agreement_id)
-    if agreement is None:
-        return AgreementState.UNKNOWN
-    if agreement.state is AgreementState.ACTIVE:
-        if agreement.ends_on is not None and agreement.ends_on < on:
-            return AgreementState.EXPIRED
-        if agreement.starts_on is not None and agreement.starts_on > on:
-            return AgreementState.INACTIVE
-    return agreement.state
+    return AgreementState.UNKNOWN if agreement is None else agreement.state_on(on)
 
 
 def _count(line: Line, read_at: datetime) -> Count:
@@ -210,16 +223,24 @@ def _one(line: Line, agreement: Agreement, notes: tuple[str, ...], read_at: date
     return Billing(count, line, agreement, None, notes)
 
 
+def _dividing(lines: Sequence[Line]) -> str:
+    """The command that divides the seats among these lines, with what it still needs in capital letters."""
+    fixed = " ".join(f"--fixed {line.id}=SEATS" for line in lines[:-1])
+    first = lines[0]
+    return f"trueup lines divide {first.account_id} {first.product_id} {fixed} --balance {lines[-1].id} --reason WHY"
+
+
 def _several(
     lines: Sequence[Line],
     agreements: Mapping[AgreementId, Agreement],
     read_at: datetime,
     allocation: Allocation | None,
+    changing: str,
 ) -> Billing:
     named = ", ".join(f"{line.id} ({units(line.quantity)} on {agreements[line.agreement_id].name})" for line in lines)
     counts = [_count(line, read_at) for line in lines]
     known = [count for count in counts if isinstance(count, Known)]
-    what_to_do = "end all but one, or say how the seats are divided among them"
+    what_to_do = f"end all but one, or say how the seats are divided among them: {_dividing(lines)}"
     if allocation is not None and not allocation.covers([line.id for line in lines]):
         what_to_do = f"the division that {allocation.by} gave is for other lines; give it again, or end all but one"
     reason = f"{len(lines)} live lines bill the same product: {named}; {what_to_do}"
@@ -233,6 +254,9 @@ def _several(
     )
     if allocation is None or not allocation.covers([line.id for line in lines]):
         return Billing(total, None, None, Verdict.AMBIGUOUS, (reason,))
+    if changing:
+        reason = f"a dated change is under way: {changing}; wait until it counts, then divide the seats again"
+        return Billing(total, None, agreements.get(lines[0].agreement_id), Verdict.HELD, (reason,))
     fixed = ", ".join(f"{seats} on line {line}" for line, seats in allocation.fixed)
     note = f"divided by {allocation.by}: {fixed}, the rest on line {allocation.balancing}; now {named}"
     closed = next((line for line in lines if line.not_writable_reason is not None), None)

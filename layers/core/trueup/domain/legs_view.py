@@ -9,7 +9,16 @@ from datetime import date, datetime
 
 from trueup.domain.accounts import AccountState, ServiceCount, ServiceId, ServiceKind, VendorAccountId, VendorFacts
 from trueup.domain.allocation import Allocation
-from trueup.domain.billing import Agreement, AgreementId, Line, ProductId, PsaAccount, PsaAccountId, PsaFacts
+from trueup.domain.billing import (
+    Agreement,
+    AgreementId,
+    AgreementState,
+    Line,
+    ProductId,
+    PsaAccount,
+    PsaAccountId,
+    PsaFacts,
+)
 from trueup.domain.legs import Billing, billed_leg
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
 
@@ -43,6 +52,10 @@ class LegsView:
         self.legs = legs
         self.psa_accounts: Mapping[PsaAccountId, PsaAccount] = {item.id: item for item in legs.psa.accounts}
         self.agreements: Mapping[AgreementId, Agreement] = {item.id: item for item in legs.psa.agreements}
+        self._active: dict[PsaAccountId, list[Agreement]] = defaultdict(list)
+        for agreement in sorted(legs.psa.agreements, key=lambda agreement: agreement.id):
+            if agreement.state_on(legs.on) is AgreementState.ACTIVE:
+                self._active[agreement.account_id].append(agreement)
         self.services: Mapping[ServiceId, ServiceEntry] = {item.service_id: item for item in legs.services}
         self.service_names: Mapping[ServiceId, str] = {item.id: item.name for item in legs.vendor.services}
         self.service_kinds: Mapping[ServiceId, ServiceKind] = {item.id: item.kind for item in legs.vendor.services}
@@ -78,6 +91,10 @@ class LegsView:
             read_at=self.legs.psa_read_at,
             allocation=self.allocations.get(pair),
         )
+
+    def active_agreements(self, account_id: PsaAccountId | None) -> tuple[Agreement, ...]:
+        """The client's agreements that bill on the day of the run, by id."""
+        return tuple(self._active.get(account_id, ())) if account_id is not None else ()
 
     def currency(self, agreement: Agreement | None) -> str:
         return (agreement.currency if agreement is not None else None) or self.legs.currency

@@ -181,6 +181,17 @@ def without_former(former: tuple[FormerTarget, ...], system: str) -> tuple[Forme
     return tuple(one for one in former if one.system != system)
 
 
+def kinds_of_systems(entries: Iterable[AccountEntry | ServiceEntry]) -> dict[str, str]:
+    """The kind of each PSA, as far as any mapping tells it, a former one too."""
+    kinds: dict[str, str] = {}
+    for entry in entries:
+        told = [(one.system, one.integration) for one in entry.former]
+        kinds.update(
+            (system, kind) for system, kind in [*told, (entry.psa_system, entry.psa_integration)] if system and kind
+        )
+    return kinds
+
+
 def in_system[Entry: (AccountEntry, ServiceEntry)](entries: Iterable[Entry], system: str) -> tuple[Entry, ...]:
     """The entries as they count in one PSA: what is mapped in another one is open here."""
     return tuple(entry if entry.counts_in(system) else entry.left() for entry in entries)

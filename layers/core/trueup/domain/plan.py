@@ -45,6 +45,7 @@ class Change:
     ``next_invoice`` is what the line will say on its next invoice. ``siblings`` are the other lines that a person
     divided the seats among. ``undoes`` is the plan and change, ``PLAN/CHANGE``, that this one takes back. ``evidence``
     is the hash of what the target was derived from.
+    ``service_ids`` are the vendor's services that were counted, ``added_by`` who asked for a line to be made.
     """
 
     id: str
@@ -72,6 +73,8 @@ class Change:
     next_invoice: NextInvoiceLine | None = None
     siblings: tuple[LineId, ...] = ()
     undoes: str = ""
+    service_ids: tuple[str, ...] = ()
+    added_by: str = ""
 
     @property
     def is_held(self) -> bool:
@@ -112,6 +115,8 @@ class Change:
             content["siblings"] = list(self.siblings)
         if self.undoes:
             content["undoes"] = self.undoes
+        if self.added_by:
+            content["added_by"] = self.added_by
         return content
 
 
@@ -136,6 +141,11 @@ class ChangeResult:
     at: datetime
     quantity_seen: Decimal | None = None
     line_id: LineId | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Unknown is no end: a later look may settle it."""
+        return self.outcome is not WriteOutcome.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +186,13 @@ class Plan:
     def canonical(self) -> bytes:
         """The bytes that the checksum is over."""
         return canonical_bytes(self.content())
+
+    @property
+    def hands(self) -> frozenset[str]:
+        """Who had a hand in it before it is approved: who prepared it, released a change of it or added a line."""
+        found = {self.prepared_by, *(change.added_by for change in self.changes)}
+        found |= {change.release.by for change in self.changes if change.release is not None}
+        return frozenset(found - {""})
 
     @property
     def ready(self) -> tuple[Change, ...]:
@@ -223,6 +240,12 @@ class Plan:
         self._require(PlanState.PROPOSED, "only a plan that is not approved yet can be changed")
         if any(item.id == change.id for item in self.changes):
             raise Conflict(f"plan {self.id} has change {change.id} already", remedy="It will be applied with the plan.")
+        for item in self.changes:
+            if item.kind is change.kind is ChangeKind.CREATE_LINE and item.row_id == change.row_id:
+                raise Conflict(
+                    f"plan {self.id} makes a line for this row by change {item.id} already",
+                    remedy=f"To choose another agreement, drop it first: trueup plan drop-line {self.id} {item.id}.",
+                )
         return replace(self, changes=tuple(sorted((*self.changes, change), key=lambda item: item.id)))
 
     def without_change(self, change_id: str) -> Plan:

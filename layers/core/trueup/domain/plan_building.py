@@ -1,4 +1,4 @@
-"""Making a plan: from the rows of a comparison, from a line a person asks for, or from a plan that is taken back.
+"""Making a plan: from the rows of a comparison, and with a line that a person asks for.
 
 Each change says from which line, at which quantity and version, to what, from when, and what holds it back. Nothing is
 derived from anything but what was read: a change whose evidence is gone cannot be made.
@@ -6,14 +6,14 @@ derived from anything but what was read: a change whose evidence is gone cannot 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from trueup.domain.billing import Agreement, AgreementState, Line, LineId, WriteOutcome
-from trueup.domain.canonical import decimal_text, sha256
-from trueup.domain.counts import Known, Seats, whole_seats
+from trueup.domain.billing import Agreement, AgreementState, Line, LineId
+from trueup.domain.canonical import sha256
+from trueup.domain.counts import Known, Seats
 from trueup.domain.effective import (
     AS_THE_PSA_DOES,
     Effect,
@@ -26,10 +26,10 @@ from trueup.domain.effective import (
     next_invoice_line,
 )
 from trueup.domain.errors import InputInvalid, PlanNotReady
-from trueup.domain.guards import GuardPolicy, Hold, Proposal, holds_for
+from trueup.domain.guards import GuardPolicy, Proposal, holds_for, holds_for_new_line
 from trueup.domain.legs import monthly_difference
 from trueup.domain.plan import Change, ChangeKind, Plan
-from trueup.domain.verdicts import Reconciliation, Row, Verdict
+from trueup.domain.verdicts import LineShare, Reconciliation, Row, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def build_plan(
         if row.verdict in {Verdict.BILL_MORE, Verdict.BILL_LESS}
         for change in _changes(row, terms, ages)
     ]
-    return _named(
+    return named(
         Plan(
             id="",
             tenant=terms.tenant,
@@ -82,28 +82,48 @@ def build_plan(
     )
 
 
-def _named(draft: Plan) -> Plan:
+def named(draft: Plan) -> Plan:
+    """The plan with its id, which is made of the period and the checksum it has now."""
     return replace(draft, id=f"plan-{draft.period}-{draft.checksum[:12]}")
 
 
 def _changes(row: Row, terms: PlanTerms, ages: tuple[Decimal, ...]) -> Iterator[Change]:
+    """The changes of one row; none for a line that has the wanted quantity on the day it would count from."""
     agreement = row.counts.agreement
     assert isinstance(agreement, Known)
     if row.line is not None and row.agreement is not None:
-        yield _change(row, row.line, row.agreement, int(agreement.seats), terms, ages)
+        effect = effect_of(terms.wish, terms.capabilities, row.agreement, terms.on)
+        change = _change(row, row.line, row.agreement, int(agreement.seats), effect, terms, ages)
+        if change.expected != change.target:
+            yield change
     for share in row.shares:
-        if share.line.quantity != share.target:
-            siblings = tuple(sorted(other.line.id for other in row.shares if other is not share))
-            change = _change(row, share.line, share.agreement, share.target, terms, ages)
+        siblings = tuple(sorted(other.line.id for other in row.shares if other is not share))
+        effect = _effect_of_share(share, terms)
+        change = _change(row, share.line, share.agreement, share.target, effect, terms, ages)
+        if change.expected != change.target:
             yield replace(change, siblings=siblings)
 
 
+def _effect_of_share(share: LineShare, terms: PlanTerms) -> Effect:
+    """A division names its lines, so a dated change that would put another line in the place of one is not made."""
+    effect = effect_of(terms.wish, terms.capabilities, share.agreement, terms.on)
+    if effect.day is None or not terms.capabilities.dated_change_makes_line:
+        return effect
+    refusal = f"line {share.line.id} is one of several that the seats are divided among, and a dated change replaces it"
+    return replace(default_effect(terms.capabilities, terms.on), refusal=refusal)
+
+
 def _change(
-    row: Row, line: Line, terms_of: Agreement, target: int, terms: PlanTerms, ages: tuple[Decimal, ...]
+    row: Row,
+    line: Line,
+    terms_of: Agreement,
+    target: int,
+    effect: Effect,
+    terms: PlanTerms,
+    ages: tuple[Decimal, ...],
 ) -> Change:
     agreement = row.counts.agreement
     assert isinstance(agreement, Known) and row.psa_account_id is not None
-    effect = effect_of(terms.wish, terms.capabilities, terms_of, terms.on)
     expected, version = _expected(line, effect, terms)
     evidence = sha256(
         {
@@ -142,7 +162,12 @@ def _change(
         ),
         effective_rule=effect.rule,
         next_invoice=next_invoice_line(line, terms_of, target, effect),
+        service_ids=_service_ids(row),
     )
+
+
+def _service_ids(row: Row) -> tuple[str, ...]:
+    return tuple(sorted({str(member.service_id) for member in row.members if member.service_id}))
 
 
 def _expected(line: Line, effect: Effect, terms: PlanTerms) -> tuple[Decimal, str]:
@@ -158,8 +183,10 @@ def _expected(line: Line, effect: Effect, terms: PlanTerms) -> tuple[Decimal, st
     return quantity, line.version if effect.day == default.day else ""
 
 
-def line_to_create(row: Row, agreement: Agreement, *, product_name: str, terms: PlanTerms) -> Change:
-    """A change that makes the missing line of a new-revenue row on an agreement a person chose.
+def line_to_create(
+    row: Row, agreement: Agreement, *, product_name: str, added_by: str, psa_read_at: datetime, terms: PlanTerms
+) -> Change:
+    """A change that makes the missing line of a new-revenue row on an agreement that ``added_by`` chose.
 
     Raises PlanNotReady for a row that lacks no line or a PSA where no line can be made, InputInvalid (``agreement``)
     for an agreement of another client or one that is not active.
@@ -180,18 +207,15 @@ def line_to_create(row: Row, agreement: Agreement, *, product_name: str, terms: 
             field="agreement",
             remedy="Choose an agreement of the same client.",
         )
-    if agreement.state is not AgreementState.ACTIVE:
+    state = agreement.state_on(terms.on)
+    if state is not AgreementState.ACTIVE:
         raise InputInvalid(
-            f"agreement {agreement.id} is {agreement.state.value}",
+            f"agreement {agreement.id} is {state.value}",
             field="agreement",
             remedy="Choose an active agreement.",
         )
     assert row.psa_account_id is not None
     effect = effect_of(terms.wish, terms.capabilities, agreement, terms.on)
-    holds: tuple[Hold, ...] = ()
-    if effect.refusal:
-        words = f"a person accepts that it counts by the rule {effect.rule.value.replace('_', ' ')}"
-        holds = (Hold("date_not_possible", effect.refusal, words),)
     identity = sha256([terms.period, agreement.id, "new line", row.product_id, seats.seats])
     return Change(
         id=f"chg-{identity[:12]}",
@@ -212,86 +236,18 @@ def line_to_create(row: Row, agreement: Agreement, *, product_name: str, terms: 
         currency=row.currency,
         reasons=(f"a new line for {product_name or row.product_code} on {agreement.name}", *row.reasons),
         evidence=sha256([[piece.source, piece.key, piece.reference, piece.seats] for piece in seats.evidence]),
-        holds=holds,
+        holds=holds_for_new_line(row, effect, psa_read_at=psa_read_at),
         kind=ChangeKind.CREATE_LINE,
         effective_rule=effect.rule,
-        next_invoice=NextInvoiceLine(agreement.next_invoice_on, int(seats.seats), row.monthly_money),
+        next_invoice=_first_invoice(agreement, int(seats.seats), row.monthly_money, effect),
+        service_ids=_service_ids(row),
+        added_by=added_by,
     )
 
 
-def undo_plan(
-    plan: Plan, change_ids: Sequence[str], *, reason: str, terms: PlanTerms, created_at: datetime, prepared_by: str
-) -> Plan:
-    """A plan that takes back what that plan wrote: all of it, or the named changes.
-
-    Each line goes back to its old quantity if it still has the written one; what was not written is not taken back.
-    Raises PlanNotReady when nothing was written, when another PSA is connected now, or for a change that cannot be
-    taken back by a program, each with the reason.
-    """
-    plan.require_psa(terms.psa_system)
-    wanted = [plan.change(change_id) for change_id in change_ids] or list(plan.changes)
-    changes = []
-    for change in wanted:
-        result = plan.result(change.id)
-        if result is None or result.outcome is not WriteOutcome.APPLIED:
-            if change_ids:
-                raise PlanNotReady(f"change {change.id} was not written", remedy="There is nothing to take back.")
-            continue
-        changes.append(_undoing(plan, change, result.line_id, terms, reason))
-    if not changes:
-        raise PlanNotReady(f"plan {plan.id} has written nothing", remedy="There is nothing to take back.")
-    return _named(
-        Plan(
-            id="",
-            tenant=terms.tenant,
-            period=terms.period,
-            run_id=plan.run_id,
-            created_at=created_at,
-            changes=tuple(sorted(changes, key=lambda change: change.id)),
-            snapshots=plan.snapshots,
-            prepared_by=prepared_by,
-            psa_system=terms.psa_system,
-        )
-    )
-
-
-def _undoing(plan: Plan, change: Change, made: LineId | None, terms: PlanTerms, reason: str) -> Change:
-    if change.kind is ChangeKind.CREATE_LINE:
-        raise PlanNotReady(
-            f"change {change.id} made a line, and lines are not taken away by a program",
-            remedy="End the line in the PSA.",
-        )
-    if made is not None and change.effective is not None and change.effective > terms.on:
-        raise PlanNotReady(
-            f"change {change.id} counts from {change.effective} by a line of its own, which has not begun",
-            remedy="Take it back in the PSA, or wait until it has begun.",
-        )
-    try:
-        target = whole_seats(change.expected)
-    except InputInvalid as fraction:
-        raise PlanNotReady(
-            f"change {change.id} was from {decimal_text(change.expected)}, which is no number of seats",
-            remedy="Set the line back in the PSA.",
-        ) from fraction
-    default = default_effect(terms.capabilities, terms.on)
-    rule, day = default.rule, default.day
-    if day is not None and change.effective is not None and change.effective > terms.on:
-        # The difference is taken back from the very day it counts from, so that no period keeps it.
-        rule, day = change.effective_rule, change.effective
-    identity = sha256([terms.period, plan.id, change.id, "undo"])
-    return replace(
-        change,
-        id=f"chg-{identity[:12]}",
-        line_id=made or change.line_id,
-        expected=Decimal(change.target),
-        expected_version="",
-        target=target,
-        effective=day,
-        effective_rule=rule,
-        monthly_money=None if change.monthly_money is None else -change.monthly_money,
-        reasons=(f"takes back {change.target} to {target}: {reason}",),
-        holds=(),
-        release=None,
-        next_invoice=None,
-        undoes=f"{plan.id}/{change.id}",
-    )
+def _first_invoice(agreement: Agreement, seats: int, money: Decimal | None, effect: Effect) -> NextInvoiceLine:
+    """A line that begins after the next invoice is not on it."""
+    on = agreement.next_invoice_on
+    if effect.day is not None and on is not None and on < effect.day:
+        return NextInvoiceLine(on, 0, Decimal(0))
+    return NextInvoiceLine(on, seats, money)

@@ -16,7 +16,7 @@ from trueup.domain.accounts import ServiceCount, ServiceId, ServiceKind, VendorA
 from trueup.domain.billing import PsaAccount, PsaAccountId
 from trueup.domain.canonical import sha256
 from trueup.domain.counts import Count, Known, Missing
-from trueup.domain.legs import LICENSED_NOT_READ, Billing, agreement_leg, monthly_difference
+from trueup.domain.legs import LICENSED_NOT_READ, Billing, agreement_leg, drifted_shares, monthly_difference
 from trueup.domain.legs_view import Legs, LegsView, Pair
 from trueup.domain.mapping import AccountEntry, MappingState, MappingTotals, ServiceEntry
 from trueup.domain.totals import totals_of
@@ -225,7 +225,7 @@ def _judge(account: PsaAccount | None, members: Sequence[Member], billing: Billi
         return Verdict.NEW_REVENUE, (f"the vendor bills {agreement.seats} seats and no line bills them on", *notes)
     difference = agreement.seats - billing.count.seats
     if difference == 0:
-        return Verdict.IN_LINE, notes
+        return Verdict.IN_LINE, (*notes, *drifted_shares(billing, agreement.seats))
     words = f"agreement {agreement.seats}, billed {billing.count.seats}"
     if billing.pending:
         return Verdict.HELD, (f"{words}: {billing.pending}", *notes)
@@ -318,6 +318,7 @@ def _row(
         line=line,
         agreement=agreement,
         shares=_shares(verdict, agreement_count, billing),
+        choices=view.active_agreements(psa_id) if verdict is Verdict.NEW_REVENUE else (),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from trueup.domain.accounts import VendorAccountId
 from trueup.domain.billing import PsaAccount, PsaAccountId
-from trueup.domain.mapping import AccountEntry, Decision, FormerTarget, MappingState
+from trueup.domain.mapping import AccountEntry, Decision, FormerTarget, MappingState, ServiceEntry
 from trueup.domain.matching import MatchRule, Named, match_names
 
 
@@ -64,7 +64,7 @@ def rematch(
     return tuple(found[key] for key in sorted(found))
 
 
-def former_in(entry: AccountEntry, system: str) -> FormerTarget | None:
+def former_in(entry: AccountEntry | ServiceEntry, system: str) -> FormerTarget | None:
     """What the entry was mapped to in that very PSA, if it was."""
     return next((one for one in entry.former if system and one.system == system), None)
 

@@ -90,7 +90,8 @@ class Row:
 
     ``members`` is empty for a line whose client has no vendor account, or several that do not sell it. ``line`` is set
     when a change could go to exactly one live line; ``shares`` when a person divided the seats among several, and then
-    ``line`` is None. ``monthly_money`` is what a month gains by correcting the PSA
+    ``line`` is None. ``choices`` are the agreements that could take the line which a new-revenue row lacks.
+    ``monthly_money`` is what a month gains by correcting the PSA
     (negative: the client pays too much now), and None where no price is known. ``reasons`` are sentences for a person.
     """
 
@@ -108,6 +109,7 @@ class Row:
     line: Line | None = None
     agreement: Agreement | None = None
     shares: tuple[LineShare, ...] = ()
+    choices: tuple[Agreement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
-"""Try a credential before it is stored, and watch the stored ones. No secret leaves this file but into the vault."""
+"""Try a credential before it is stored, and watch the stored ones. No secret leaves this file but into the vault.
+
+One vendor and one PSA are connected at a time: another one takes the place of the first only when a person says so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +13,7 @@ from trueup.domain.audit import Audit
 from trueup.domain.billing import CapabilityReport
 from trueup.domain.errors import (
     ConfigurationInvalid,
+    Conflict,
     CredentialRejected,
     InputInvalid,
     NotConnected,
@@ -22,6 +26,7 @@ from trueup.ports.clock import Clock
 from trueup.ports.connections import Connections
 from trueup.ports.state import Integrations
 from trueup.ports.vault import Vault
+from trueup.usecases.opening import stored_fields
 
 PASSING_FAULT = timedelta(minutes=5)
 """One rejected reply may be a fault at the vendor that passes; two at least this far apart are not."""
@@ -37,20 +42,37 @@ def connect(
     vault: Vault,
     connections: Connections,
     clock: Clock,
+    switch: bool = False,
+    before_storing: Callable[[Integration], None] | None = None,
 ) -> Integration:
     """Try the credential at that address; store it only when it works.
 
     The secret must come with every call, so that changing only the address can never send a stored secret elsewhere.
-    Raises InputInvalid, UnsafeAddress, CredentialRejected, PermissionMissing, VendorTrouble; then nothing is stored.
+    ``switch`` is a person's word that this system takes the place of the one that is connected: that one's credential
+    is forgotten, and nothing else. ``before_storing`` is called with what will be connected, once the credential is
+    known to work and before anything is changed.
+
+    Raises InputInvalid, UnsafeAddress, CredentialRejected, PermissionMissing, VendorTrouble, and Conflict where another
+    system is connected and nobody said to switch; then nothing is stored.
     """
     checked = _require_fields(name, fields)
     host = connections.address(name, address)
+    open_settings = _open_settings(name, checked)
+    wanted = Integration(name, address=host, settings=open_settings)
+    others = replaced_by(wanted, integrations)
+    if others and not switch:
+        raise _occupied(wanted, others[0])
     report = _check(name, connections, host, checked)
     _require_reads(name, report)
+    if before_storing is not None:
+        before_storing(wanted)
+    for other in others:
+        if other.name is not name:
+            disconnect(other.name, actor=actor, integrations=integrations, vault=vault, clock=clock)
     before = integrations.get(name)
     now = clock.now()
-    vault.put(name, host=host, fields=checked)
-    open_settings = _open_settings(name, checked)
+    if CREDENTIAL_FIELDS[name]:
+        vault.put(name, host=host, fields=checked)
     # Another address or another company is another system: what was finished was the mapping of the old one.
     is_same = before.address == host and before.settings == open_settings
     finished_at = before.finished_at if is_same else None
@@ -66,7 +88,9 @@ def connect(
             finished_at=finished_at,
             version=before.version,
         ),
-        Audit(at=now, actor=actor, action="integration connected", subject=name, before=before.address, after=host),
+        Audit(
+            at=now, actor=actor, action="integration connected", subject=name, before=before.system, after=wanted.system
+        ),
     )
 
 
@@ -85,7 +109,7 @@ def validate(
         raise NotConnected(f"{name} is not connected")
     now = clock.now()
     try:
-        fields = vault.get(name, host=integration.address)
+        fields = stored_fields(integration, vault)
         report = _check(name, connections, integration.address, fields)
         _require_reads(name, report)
     except (VendorTrouble, ConfigurationInvalid) as trouble:
@@ -116,11 +140,37 @@ def disconnect(
     integration = integrations.get(name)
     if integration.state is ConnectionState.NOT_CONNECTED:
         raise NotConnected(f"{name} is not connected")
-    vault.delete(name)
+    if CREDENTIAL_FIELDS[name]:
+        vault.delete(name)
     audit = Audit(
         at=clock.now(), actor=actor, action="integration disconnected", subject=name, before=integration.address
     )
     return integrations.save(Integration(name=name, version=integration.version), audit)
+
+
+def replaced_by(wanted: Integration, integrations: Integrations) -> tuple[Integration, ...]:
+    """What is connected now and could not stay connected beside ``wanted``.
+
+    On the vendor's side an account code means the same account at every address, so another address is no other system
+    there; a PSA at another address or of another company has other clients under the same ids.
+    """
+    others = []
+    for item in integrations.all():
+        if item.state is ConnectionState.NOT_CONNECTED or item.name.side is not wanted.name.side:
+            continue
+        if item.name is not wanted.name or (item.name.side is Side.PSA and item.system != wanted.system):
+            others.append(item)
+    return tuple(others)
+
+
+def _occupied(wanted: Integration, other: Integration) -> Conflict:
+    side = "PSA" if wanted.name.side is Side.PSA else "vendor"
+    command = f"trueup connect {wanted.name.value} --switch"
+    return Conflict(
+        f"{other.name.label} is connected ({other.system}), and only one {side} can be at a time",
+        remedy=f'To change over: {command} (over the API: "switch": true). Vendor data, mappings, plans and history '
+        "stay; what was mapped there is matched again here.",
+    )
 
 
 def _require_fields(name: IntegrationName, fields: Mapping[str, str]) -> dict[str, str]:
@@ -156,6 +206,10 @@ def _require_reads(name: IntegrationName, report: CapabilityReport) -> None:
     """A credential that may read nothing is refused; one that lacks something is stored with what it lacks."""
     if report.capabilities and len(report.missing) == len(report.capabilities):
         rows = "; ".join(capability.permission for capability in report.missing)
+        if not CREDENTIAL_FIELDS[name]:
+            raise ConfigurationInvalid(
+                f"no file that {name.label} read was given yet", remedy=f"Give one first: {rows}."
+            )
         raise PermissionMissing(
             f"the credential is accepted but may read nothing that {name} is needed for",
             integration=name,
@@ -198,10 +252,26 @@ def _failed(
 
 
 def _open_settings(name: IntegrationName, fields: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """What may be shown of a credential: nothing but the company it signs in to."""
-    return (("company_id", fields["company_id"]),) if name is IntegrationName.CONNECTWISE else ()
+    """What may be shown of a credential: nothing but the company it signs in to.
+
+    Every Autotask company of a zone has the same address; the domain of the API user's name tells them apart (assumed:
+    Autotask makes the names of API users as a random part, ``@`` and the company's domain).
+    """
+    if name is IntegrationName.CONNECTWISE:
+        return (("company_id", fields["company_id"]),)
+    if name is IntegrationName.AUTOTASK:
+        return (("company", fields["user_name"].rpartition("@")[2].casefold()),)
+    return ()
+
+
+_TAIL_FIELDS = {
+    IntegrationName.MIMECAST: "client_id",
+    IntegrationName.CONNECTWISE: "public_key",
+    IntegrationName.AUTOTASK: "user_name",
+    IntegrationName.HALOPSA: "client_id",
+}
 
 
 def _tail(name: IntegrationName, fields: Mapping[str, str]) -> str:
-    shown = "client_id" if name is IntegrationName.MIMECAST else "public_key"
-    return fields[shown][-4:]
+    """The end of the id that tells keys apart; empty where the credential is nothing but a secret, or there is none."""
+    return fields[_TAIL_FIELDS[name]].partition("@")[0][-4:] if name in _TAIL_FIELDS else ""

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from trueup.domain.audit import Audit
 from trueup.domain.errors import Conflict
-from trueup.domain.integrations import ConnectionState, Integration
-from trueup.domain.mapping import MappingState
+from trueup.domain.integrations import ConnectionState, Integration, Side
+from trueup.domain.mapping import MappingState, in_system
 from trueup.ports.clock import Clock
 from trueup.ports.state import Accounts, Integrations, Services
 
@@ -17,16 +17,19 @@ def finish(
 ) -> tuple[Integration, ...]:
     """Make every connected integration active. The caller starts the sync that follows.
 
-    Raises Conflict saying what is missing: both sides connected, one account mapped, one service mapped.
+    Raises Conflict saying what is missing: both sides connected, one account mapped, one service mapped. What is mapped
+    in a PSA that is not the connected one does not count.
     """
     missing = []
     connected = [item for item in integrations.all() if item.state is not ConnectionState.NOT_CONNECTED]
     sides = {item.name.side for item in connected}
     if len(sides) < 2:
         missing.append("a vendor and a PSA must be connected")
-    if not any(entry.state is MappingState.MAPPED for entry in accounts.all()):
+    systems = [item.system for item in connected if item.name.side is Side.PSA]
+    system = systems[0] if systems else ""
+    if not any(entry.state is MappingState.MAPPED for entry in in_system(accounts.all(), system)):
         missing.append("at least one account must be mapped")
-    if not any(entry.state is MappingState.MAPPED for entry in services.all()):
+    if not any(entry.state is MappingState.MAPPED for entry in in_system(services.all(), system)):
         missing.append("at least one service must be mapped")
     if missing:
         raise Conflict("not ready to finish: " + "; ".join(missing), remedy="Do that first, then finish again.")

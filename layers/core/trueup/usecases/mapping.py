@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from trueup.domain.accounts import ServiceId, VendorAccountId
@@ -10,8 +10,8 @@ from trueup.domain.audit import Audit
 from trueup.domain.billing import Product, PsaAccount, PsaAccountId
 from trueup.domain.errors import InputInvalid, NotFound
 from trueup.domain.facts import psa_facts
-from trueup.domain.integrations import Side
-from trueup.domain.mapping import AccountEntry, Decision, MappingState, ServiceEntry
+from trueup.domain.integrations import Integration, Side
+from trueup.domain.mapping import AccountEntry, Decision, MappingState, ServiceEntry, without_former
 from trueup.domain.matching import MatchRule
 from trueup.ports.clock import Clock
 from trueup.ports.psa import PsaBilling
@@ -40,15 +40,18 @@ def map_account(
     Raises NotFound for an unknown vendor account, InputInvalid (``psa_account_id``) for an unknown or deleted client.
     """
     entry = accounts.get(VendorAccountId(vendor_id))
-    client = _client(psa_id, {account.id: account for account in _clients(snapshots)})
-    return _save(accounts, _mapped(entry, client, actor, clock, MatchRule.PERSON, "mapped by a person"), entry)
+    clients = read_clients(snapshots)
+    new = mapped_account(
+        entry, clients.get(psa_id), clients.system, actor, clock, MatchRule.PERSON, "mapped by a person"
+    )
+    return _save(accounts, new, entry)
 
 
 def exclude_account(vendor_id: str, *, reason: str, actor: str, accounts: Accounts, clock: Clock) -> AccountEntry:
     """Take a vendor account out of the comparison; it stays listed with the reason. Raises NotFound, InputInvalid."""
     why = require_reason(reason)
     entry = accounts.get(VendorAccountId(vendor_id))
-    return _save(accounts, _excluded(entry, why, actor, clock, MatchRule.PERSON), entry)
+    return _save(accounts, excluded_account(entry, why, actor, clock, MatchRule.PERSON), entry)
 
 
 def clear_account(vendor_id: str, *, actor: str, accounts: Accounts, clock: Clock) -> AccountEntry:
@@ -61,6 +64,8 @@ def clear_account(vendor_id: str, *, actor: str, accounts: Accounts, clock: Cloc
         psa_id=None,
         psa_name="",
         vendor_name_decided="",
+        psa_system="",
+        psa_integration="",
         decision=decision,
         ambiguity="",
     )
@@ -68,26 +73,42 @@ def clear_account(vendor_id: str, *, actor: str, accounts: Accounts, clock: Cloc
 
 
 def map_service(
-    service_id: str, product: str, *, actor: str, services: Services, psa: PsaBilling, clock: Clock
+    service_id: str,
+    product: str,
+    *,
+    actor: str,
+    services: Services,
+    psa: PsaBilling,
+    psa_integration: Integration,
+    clock: Clock,
 ) -> ServiceEntry:
     """Map a vendor service to a PSA product, named by its Product ID or its internal id.
 
-    Raises NotFound for an unknown service, InputInvalid (``product_id``) when no product or more than one has that
-    name.
+    ``psa_integration`` is what ``psa`` was opened on. Raises NotFound for an unknown service, InputInvalid
+    (``product_id``) when no product or more than one has that name.
     """
     entry = services.get(ServiceId(service_id))
-    chosen = _product(product, psa)
+    chosen = chosen_product(product, psa)
     decision = Decision(actor, clock.now(), MatchRule.PERSON, "mapped by a person", entry.product_id or "")
-    mapped = replace(
+    return _save_service(services, bound_service(entry, chosen, psa_integration, decision), entry)
+
+
+def bound_service(entry: ServiceEntry, product: Product, psa: Integration, decision: Decision) -> ServiceEntry:
+    """The service billed as that product of that PSA; what it was billed as in another one is kept as former."""
+    if not entry.counts_in(psa.system):
+        entry = entry.left()
+    return replace(
         entry,
         state=MappingState.MAPPED,
-        product_id=chosen.id,
-        product_code=chosen.code,
-        product_name=chosen.name,
-        catalog_price=chosen.price,
+        product_id=product.id,
+        product_code=product.code,
+        product_name=product.name,
+        catalog_price=product.price,
         decision=decision,
+        psa_system=psa.system,
+        psa_integration=psa.name.value,
+        former=without_former(entry.former, psa.system),
     )
-    return _save_service(services, mapped, entry)
 
 
 def exclude_service(service_id: str, *, reason: str, actor: str, services: Services, clock: Clock) -> ServiceEntry:
@@ -95,16 +116,22 @@ def exclude_service(service_id: str, *, reason: str, actor: str, services: Servi
     why = require_reason(reason)
     entry = services.get(ServiceId(service_id))
     decision = Decision(actor, clock.now(), MatchRule.PERSON, why, entry.product_id or "")
-    excluded = replace(
+    return _save_service(services, excluded_service(entry, decision), entry)
+
+
+def excluded_service(entry: ServiceEntry, decision: Decision) -> ServiceEntry:
+    """The service as one that is not billed to clients."""
+    return replace(
         entry,
         state=MappingState.EXCLUDED,
         product_id=None,
         product_code="",
         product_name="",
         catalog_price=None,
+        psa_system="",
+        psa_integration="",
         decision=decision,
     )
-    return _save_service(services, excluded, entry)
 
 
 def clear_service(service_id: str, *, actor: str, services: Services, clock: Clock) -> ServiceEntry:
@@ -124,75 +151,45 @@ def clear_service(service_id: str, *, actor: str, services: Services, clock: Clo
 
 
 @dataclass(frozen=True, slots=True)
-class MappingRow:
-    """One row of an imported mapping file: exclude when ``psa_id`` is empty. ``line`` is its line in the file."""
+class Clients:
+    """The clients of the newest complete read of the PSA, and which PSA that was (Integration.system)."""
 
-    line: int
-    vendor_id: str
-    psa_id: str
-    reason: str
+    system: str
+    by_id: Mapping[PsaAccountId, PsaAccount]
 
-
-def import_mappings(
-    rows: Sequence[MappingRow], *, actor: str, accounts: Accounts, snapshots: Snapshots, clock: Clock
-) -> int:
-    """Take over all rows or, when any is bad, none. Returns how many decisions changed.
-
-    Raises InputInvalid (``file``) naming every bad line: an id that is unknown, deleted or there twice, or an exclusion
-    without a reason.
-    """
-    entries = {entry.vendor_id: entry for entry in accounts.all()}
-    clients = {account.id: account for account in _clients(snapshots)}
-    problems: list[str] = []
-    seen: dict[str, int] = {}
-    changed: list[AccountEntry] = []
-    for row in rows:
-        if row.vendor_id in seen:
-            problems.append(f"line {row.line}: {row.vendor_id!r} is there already, on line {seen[row.vendor_id]}")
-            continue
-        seen[row.vendor_id] = row.line
-        try:
-            new = _imported(row, entries, clients, actor, clock)
-        except (InputInvalid, NotFound) as bad:
-            problems.append(f"line {row.line}: {bad.message}")
-            continue
-        old = entries[new.vendor_id]
-        if (new.state, new.psa_id) != (old.state, old.psa_id):
-            changed.append(new)
-    if problems:
-        shown = "; ".join(problems[:20]) + (f"; and {len(problems) - 20} more" if len(problems) > 20 else "")
-        raise InputInvalid(
-            shown, field="file", remedy="Correct these lines and import the file again; nothing was taken."
-        )
-    audits = [_audit(new, entries[new.vendor_id].psa_id or "") for new in changed]
-    accounts.save(changed, audits)
-    return len(changed)
+    def get(self, psa_id: str) -> PsaAccount:
+        """Raises InputInvalid (``psa_account_id``) for one that is unknown or deleted."""
+        client = self.by_id.get(PsaAccountId(psa_id))
+        if client is None or client.deleted:
+            what = "is deleted in the PSA" if client is not None else "is not a client of the PSA"
+            raise InputInvalid(
+                f"{psa_id!r} {what}", field="psa_account_id", remedy="Use the id of a client that the last sync listed."
+            )
+        return client
 
 
-def _imported(
-    row: MappingRow,
-    entries: dict[VendorAccountId, AccountEntry],
-    clients: dict[PsaAccountId, PsaAccount],
-    actor: str,
-    clock: Clock,
+def read_clients(snapshots: Snapshots) -> Clients:
+    """Raises NotFound when the PSA was never read in full."""
+    read = snapshots.latest(Side.PSA)
+    if read is None:
+        raise NotFound("the PSA was never read in full", remedy="Sync first: trueup sync.")
+    return Clients(read.system, {client.id: client for client in psa_facts(snapshots.psa_pages(read)).accounts})
+
+
+def mapped_account(
+    entry: AccountEntry, client: PsaAccount, system: str, actor: str, clock: Clock, rule: MatchRule, reason: str
 ) -> AccountEntry:
-    entry = entries.get(VendorAccountId(row.vendor_id))
-    if entry is None:
-        raise NotFound(f"there is no vendor account {row.vendor_id!r}")
-    if row.psa_id:
-        why = require_reason(row.reason) if row.reason.strip() else "imported"
-        return _mapped(entry, _client(row.psa_id, clients), actor, clock, MatchRule.IMPORT, why)
-    return _excluded(entry, require_reason(row.reason), actor, clock, MatchRule.IMPORT)
-
-
-def _mapped(
-    entry: AccountEntry, client: PsaAccount, actor: str, clock: Clock, rule: MatchRule, reason: str
-) -> AccountEntry:
+    """The account as that client of that PSA; what it was mapped to in another one is kept as former."""
+    if not entry.counts_in(system):
+        entry = entry.left()
     return replace(
         entry,
         state=MappingState.MAPPED,
         psa_id=client.id,
         psa_name=client.name,
+        psa_system=system,
+        psa_integration=entry.psa_integration if entry.psa_system == system else "",
+        former=without_former(entry.former, system),
         vendor_name_decided=entry.vendor_name,
         decision=Decision(actor, clock.now(), rule, reason, entry.psa_id or ""),
         ambiguity="",
@@ -200,12 +197,15 @@ def _mapped(
     )
 
 
-def _excluded(entry: AccountEntry, why: str, actor: str, clock: Clock, rule: MatchRule) -> AccountEntry:
+def excluded_account(entry: AccountEntry, why: str, actor: str, clock: Clock, rule: MatchRule) -> AccountEntry:
+    """The account left out of the comparison."""
     return replace(
         entry,
         state=MappingState.EXCLUDED,
         psa_id=None,
         psa_name="",
+        psa_system="",
+        psa_integration="",
         vendor_name_decided=entry.vendor_name,
         decision=Decision(actor, clock.now(), rule, why, entry.psa_id or ""),
         ambiguity="",
@@ -213,24 +213,8 @@ def _excluded(entry: AccountEntry, why: str, actor: str, clock: Clock, rule: Mat
     )
 
 
-def _clients(snapshots: Snapshots) -> tuple[PsaAccount, ...]:
-    read = snapshots.latest(Side.PSA)
-    if read is None:
-        raise NotFound("the PSA was never read in full", remedy="Sync first: trueup sync.")
-    return psa_facts(snapshots.psa_pages(read)).accounts
-
-
-def _client(psa_id: str, clients: dict[PsaAccountId, PsaAccount]) -> PsaAccount:
-    client = clients.get(PsaAccountId(psa_id))
-    if client is None or client.deleted:
-        what = "is deleted in the PSA" if client is not None else "is not a client of the PSA"
-        raise InputInvalid(
-            f"{psa_id!r} {what}", field="psa_account_id", remedy="Use the id of a client that the last sync listed."
-        )
-    return client
-
-
-def _product(wanted: str, psa: PsaBilling) -> Product:
+def chosen_product(wanted: str, psa: PsaBilling) -> Product:
+    """The one product with that Product ID or internal id. Raises InputInvalid (``product_id``)."""
     text = wanted.strip()
     if not text:
         raise InputInvalid("the product is empty", field="product_id", remedy="Give its Product ID.")
@@ -247,10 +231,11 @@ def _product(wanted: str, psa: PsaBilling) -> Product:
 
 
 def _save(accounts: Accounts, new: AccountEntry, old: AccountEntry) -> AccountEntry:
-    return accounts.save([new], [_audit(new, old.psa_id or "")])[0]
+    return accounts.save([new], [account_audit(new, old.psa_id or "")])[0]
 
 
-def _audit(entry: AccountEntry, before: str) -> Audit:
+def account_audit(entry: AccountEntry, before: str) -> Audit:
+    """What the history says of a decision; ``before`` is the client it replaces."""
     assert entry.decision is not None
     return Audit(
         at=entry.decision.at,
@@ -264,14 +249,18 @@ def _audit(entry: AccountEntry, before: str) -> Audit:
 
 
 def _save_service(services: Services, new: ServiceEntry, old: ServiceEntry) -> ServiceEntry:
-    assert new.decision is not None
-    audit = Audit(
-        at=new.decision.at,
-        actor=new.decision.by,
-        action=f"service {new.state.value}",
-        subject=new.service_id,
-        before=old.product_id or "",
-        after=new.product_id or "",
-        why=new.decision.reason,
+    return services.save([new], [service_audit(new, old.product_id or "")])[0]
+
+
+def service_audit(entry: ServiceEntry, before: str) -> Audit:
+    """What the history says of a decision; ``before`` is the product it replaces."""
+    assert entry.decision is not None
+    return Audit(
+        at=entry.decision.at,
+        actor=entry.decision.by,
+        action=f"service {entry.state.value}",
+        subject=entry.service_id,
+        before=before,
+        after=entry.product_id or "",
+        why=entry.decision.reason,
     )
-    return services.save([new], [audit])[0]

@@ -52,7 +52,7 @@ class ReadSide:
     @property
     def accounts_as_of(self) -> datetime | None:
         """How old the vendor's list of accounts is where it came from a kept file, not from the vendor."""
-        return next((one.accounts_as_of for one in self.snapshots if one.accounts_as_of is not None), None)
+        return next((one.accounts_as_of for one in self.snapshots if one.side is Side.VENDOR), None)
 
 
 def read_and_match(
@@ -91,7 +91,7 @@ def read_and_match(
     try:
         with ThreadPoolExecutor(max_workers=2, thread_name_prefix="sync") as pool:
             vendor = pool.submit(side, partial(sync_vendor, uploads=systems.state.uploads))
-            psa = pool.submit(side, sync_psa)
+            psa = pool.submit(side, partial(sync_psa, accounts=systems.state.accounts, services=systems.state.services))
             snapshots = (vendor.result(), psa.result())
         note_step(run.id, Step.MATCH, runs=systems.state.runs, clock=systems.clock)
         matching = auto_match(
@@ -99,6 +99,7 @@ def read_and_match(
             snapshots=systems.state.snapshots,
             accounts=systems.state.accounts,
             services=systems.state.services,
+            integrations=systems.state.integrations,
             similarity=systems.similarity,
             clock=systems.clock,
         )

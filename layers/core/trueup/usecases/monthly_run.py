@@ -12,13 +12,15 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from trueup.domain.audit import Audit
+from trueup.domain.effective import AS_THE_PSA_DOES, EffectiveWish
 from trueup.domain.errors import LeaseHeld, TrueupError, VersionConflict
 from trueup.domain.integrations import Side
 from trueup.domain.periods import Period, local_day
 from trueup.domain.plan import Plan, PlanState
 from trueup.domain.runs import Run, RunState, SideProgress, Step
 from trueup.ports.clock import Clock
-from trueup.ports.state import Runs
+from trueup.ports.state import Integrations, Runs
+from trueup.usecases.opening import psa_capabilities
 
 SCHEDULE = "schedule"
 """The actor of a run that nobody started by hand."""
@@ -28,6 +30,7 @@ NOTE_ATTEMPTS = 10
 
 
 DROP_ACCEPTED = "a much shorter list than last time is accepted"
+COUNTS_FROM = "changes count from"
 
 
 def begin_run(
@@ -38,12 +41,14 @@ def begin_run(
     clock: Clock,
     scheduled_for: datetime | None = None,
     accept_drop: bool = False,
+    wish: EffectiveWish = AS_THE_PSA_DOES,
 ) -> Run:
     """Start a run, or return the one that is not over yet: a duplicate or late trigger never makes a second one.
 
     ``scheduled_for`` is the time a schedule meant; the period is pinned to it, and a schedule that fires again for a
     period that has had its scheduled run returns that run, whatever became of it. ``accept_drop`` is a person's word
-    that a much shorter list is right. Raises LeaseHeld when a run without that word is not over yet.
+    that a much shorter list is right, ``wish`` from when the changes are to count (``chosen_wish``). Raises LeaseHeld
+    when a run that was begun without that word, or with another wish, is not over yet.
     """
     now = clock.now()
     period = Period.at(scheduled_for or now, time_zone)
@@ -62,8 +67,11 @@ def begin_run(
         updated_at=now,
         sides=(SideProgress(Side.VENDOR), SideProgress(Side.PSA)),
         accept_drop=accept_drop,
+        effective=wish.text,
     )
-    why = DROP_ACCEPTED if accept_drop else ""
+    words = [DROP_ACCEPTED] if accept_drop else []
+    words += [f"{COUNTS_FROM} {wish.text}"] if wish.text else []
+    why = "; ".join(words)
     try:
         return runs.start(run, Audit(now, run.started_by, "run started", run.id, why=why, run_id=run.id))
     except LeaseHeld as held:
@@ -74,7 +82,25 @@ def begin_run(
                 holder=holder.id,
                 remedy="Wait until it is over, then start a run that accepts it.",
             ) from held
+        if wish.text and holder.effective != wish.text:
+            raise LeaseHeld(
+                f"run {holder.id} is not over, and its changes count from {holder.effective or 'the default'}",
+                holder=holder.id,
+                remedy="Wait until it is over, then start a run with the date you want.",
+            ) from held
         return holder
+
+
+def chosen_wish(text: str, *, integrations: Integrations, time_zone: ZoneInfo, clock: Clock) -> EffectiveWish:
+    """From when a person wants the changes to count, once it is sure that the connected PSA can do that.
+
+    Raises InputInvalid (``effective``) for what is no date, is over by the MSP's day, or cannot be had there, and
+    NotConnected.
+    """
+    wish = EffectiveWish.parse(text)
+    if wish != AS_THE_PSA_DOES:
+        wish.require_possible(psa_capabilities(integrations), local_day(clock.now(), time_zone))
+    return wish
 
 
 def _number_after(earlier: list[Run]) -> int:
@@ -102,6 +128,13 @@ def note_drop_accepted(run_id: str, *, actor: str, runs: Runs, clock: Clock) -> 
     now = clock.now()
     audit = Audit(now, actor, "run changed", run_id, why=DROP_ACCEPTED, run_id=run_id)
     return _change(run_id, lambda run: replace(run, accept_drop=True, updated_at=now), runs, audit)
+
+
+def note_effective(run_id: str, wish: EffectiveWish, *, actor: str, runs: Runs, clock: Clock) -> Run:
+    """Record another word of a person on from when the changes of a run that goes on are to count."""
+    now = clock.now()
+    audit = Audit(now, actor, "run changed", run_id, why=f"{COUNTS_FROM} {wish.text}", run_id=run_id)
+    return _change(run_id, lambda run: replace(run, effective=wish.text, updated_at=now), runs, audit)
 
 
 def note_plan(run_id: str, plan: Plan, *, runs: Runs, clock: Clock, waits_by_callback: bool = False) -> Run:

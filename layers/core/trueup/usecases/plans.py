@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from trueup.domain.audit import Audit
-from trueup.domain.errors import NotAllowed, PlanNotReady
+from trueup.domain.errors import NotAllowed, NotFound, PlanNotReady
 from trueup.domain.plan import Plan, PlanState, Release, require_fresh
 from trueup.domain.runs import Run, RunState, Step
 from trueup.ports.clock import Clock
-from trueup.ports.state import Plans, Runs
+from trueup.ports.state import PlanIndex, Plans, Runs
 from trueup.ports.workflow import Workflow
 from trueup.usecases.mapping import require_reason
+
+
+def plan_of_period(period: str, plan_index: PlanIndex) -> Plan:
+    """The plan of the period that counts. Raises NotFound when there is none."""
+    plan = plan_index.current(period)
+    if plan is None:
+        raise NotFound(f"{period} has no plan", remedy="Make one: trueup run.")
+    return plan
 
 
 def release_change(plan_id: str, change_id: str, *, reason: str, actor: str, plans: Plans, clock: Clock) -> Plan:
@@ -44,16 +52,16 @@ def approve_plan(
     """Approve exactly what that checksum is of. Approving again with the same checksum changes nothing.
 
     Raises ChecksumMismatch, PlanNotReady, and NotAllowed when the tenant wants a second person and the actor prepared
-    the plan or released one of its changes.
+    the plan, released one of its changes or added a line to it.
     """
     plan = plans.get(plan_id)
     if plan.approved_checksum and plan.approved_checksum == checksum == plan.checksum:
         plan.require_approved(checksum)
         return plan
-    hands = {plan.prepared_by, *(change.release.by for change in plan.changes if change.release is not None)}
-    if two_person_approval and actor in hands:
+    if two_person_approval and actor in plan.hands:
         raise NotAllowed(
-            f"{actor} prepared plan {plan_id} or released a change of it", remedy="Have another person approve it."
+            f"{actor} prepared plan {plan_id}, released a change of it or added a line to it",
+            remedy="Have another person approve it.",
         )
     now = clock.now()
     require_fresh(plan, now)

@@ -1,13 +1,14 @@
-"""Read the PSA in full: a complete snapshot or nothing."""
+"""Read the PSA in full: a complete snapshot or nothing. Services that were billed in another PSA find their product."""
 
 from __future__ import annotations
 
 from trueup.domain.integrations import Side
 from trueup.ports.clock import Clock
 from trueup.ports.connections import Connections
-from trueup.ports.state import Checkpoints, Integrations, Snapshots
+from trueup.ports.state import Accounts, Checkpoints, Integrations, Services, Snapshots
 from trueup.ports.vault import Vault
 from trueup.usecases.opening import connected, open_psa
+from trueup.usecases.psa_switch import name_system_left, rematch_services
 from trueup.usecases.reading import ReadOrder, ReadResult, read_side
 
 
@@ -19,12 +20,15 @@ def sync_psa(
     connections: Connections,
     snapshots: Snapshots,
     checkpoints: Checkpoints,
+    accounts: Accounts,
+    services: Services,
     clock: Clock,
 ) -> ReadResult:
     """Read on until done or out of time; see ``read_side`` for what is raised. Raises NotConnected without a PSA."""
     psa = open_psa(integrations=integrations, vault=vault, connections=connections)
     integration = connected(Side.PSA, integrations)
-    return read_side(
+    name_system_left(integration, snapshots=snapshots, accounts=accounts, services=services)
+    result = read_side(
         order,
         integration=integration.name,
         system=integration.system,
@@ -33,3 +37,6 @@ def sync_psa(
         checkpoints=checkpoints,
         clock=clock,
     )
+    if result.snapshot is not None:
+        rematch_services(integration, psa=psa, services=services, run_id=order.run_id, clock=clock)
+    return result

@@ -81,6 +81,7 @@ class _Read:
         if page.accounts_total is not None and page.accounts_total not in self.accounts_totals:
             self.accounts_totals.append(page.accounts_total)
         self.records += len(page.accounts)
+        self.accounts_as_of = page.accounts_as_of
         if isinstance(page, PsaPage):
             self.agreements.update(agreement.id for agreement in page.agreements)
             self.records += len(page.agreements) + len(page.lines)
@@ -88,7 +89,6 @@ class _Read:
                 self.agreements_totals.append(page.agreements_total)
         else:
             self.records += len(page.counts)
-            self.accounts_as_of = page.accounts_as_of
 
     def dump(self) -> bytes:
         return json.dumps(

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from trueup.domain.audit import Audit
+from trueup.domain.counts import Known
 from trueup.domain.effective import AS_THE_PSA_DOES, EffectiveWish, PsaCapabilities
 from trueup.domain.errors import NotFound, ReadIncomplete, RunReplaced
 from trueup.domain.facts import psa_facts, vendor_facts
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import IntegrationName, Side
+from trueup.domain.mapping import in_system
 from trueup.domain.periods import local_day
-from trueup.domain.plan import Plan, PlanState
+from trueup.domain.plan import ChangeKind, Plan, PlanState
 from trueup.domain.plan_building import PlanTerms, build_plan
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.runs import Snapshot, is_later
-from trueup.domain.verdicts import Reconciliation
+from trueup.domain.verdicts import Reconciliation, Verdict
 from trueup.ports.clock import Clock
 from trueup.ports.state import Accounts, Allocations, Plans, Reconciliations, Services, Snapshots
 
@@ -73,9 +76,10 @@ def reconcile_period(
         on=on,
         vendor=vendor_facts(snapshots.vendor_pages(vendor_read)),
         psa=psa_facts(snapshots.psa_pages(psa_read)),
-        psa_read_at=psa_read.completed_at,
-        accounts=tuple(accounts.all()),
-        services=services.all(),
+        psa_read_at=psa_read.accounts_as_of or psa_read.completed_at,
+        # What is mapped in another PSA than the one that was read is open here: its ids mean other clients.
+        accounts=in_system(accounts.all(), psa_read.system),
+        services=in_system(services.all(), psa_read.system),
         currency=policy.currency,
         allocations=tuple(one for one in allocations.all() if one.psa_system in ("", psa_read.system)),
     )
@@ -93,7 +97,7 @@ def reconcile_period(
         snapshots=(vendor_read.digest, psa_read.digest),
         prepared_by=actor,
     )
-    plan = _not_applied_yet(plan, plans)
+    plan = unused_plan(plan, plans, lambda stored: _stands_for(stored, plan, found))
     reconciliations.save(found, run_id=run_id, at=now)
     return Outcome(found, plans.propose(plan, _proposed(plan)))
 
@@ -110,23 +114,47 @@ def _proposed(plan: Plan) -> Audit:
     )
 
 
-def _not_applied_yet(plan: Plan, plans: Plans) -> Plan:
-    """The plan under an id that no applied plan has.
-
-    An equal proposal after one was applied is another plan: a change was refused then, or somebody set the line back.
-    """
+def unused_plan(plan: Plan, plans: Plans, stands_for: Callable[[Plan], bool]) -> Plan:
+    """The plan under an id that no plan has, but for one that stands for it or was superseded."""
     number = 1
     wanted = plan
-    while plan.changes:
+    while True:
         try:
             stored = plans.get(wanted.id)
         except NotFound:
             return wanted
-        if stored.state is not PlanState.APPLIED or stored.run_id == plan.run_id:
+        if stored.state is PlanState.SUPERSEDED or stands_for(stored):
             return wanted
         number += 1
         wanted = replace(plan, id=f"{plan.id}-{number}")
-    return wanted
+
+
+def _stands_for(stored: Plan, plan: Plan, found: Reconciliation) -> bool:
+    """Whether the plan that is kept is the proposal.
+
+    An equal proposal after one was applied is another plan: a change was refused then, or somebody set the line back.
+    """
+    is_used = stored.state is PlanState.APPLIED and stored.run_id != plan.run_id
+    return not is_used and _lines_still_missing(stored, found)
+
+
+def _lines_still_missing(stored: Plan, found: Reconciliation) -> bool:
+    """Whether each line that a person added is missing as it was then: with the same seats, and its agreement there.
+
+    A line that was made since is missing no more, and its result stands for it.
+    """
+    rows = {row.id: row for row in found.rows}
+    for change in stored.changes:
+        result = stored.result(change.id)
+        if change.kind is not ChangeKind.CREATE_LINE or (result is not None and result.is_final):
+            continue
+        row = rows.get(change.row_id)
+        seats = row.counts.agreement if row is not None else None
+        if row is None or row.verdict is not Verdict.NEW_REVENUE or not isinstance(seats, Known):
+            return False
+        if seats.seats != change.target or change.agreement_id not in {one.id for one in row.choices}:
+            return False
+    return True
 
 
 def _of_this_run(snapshots: Snapshots, side: Side, period: str, run_id: str) -> Snapshot:

@@ -1,4 +1,4 @@
-"""ConnectWise behind the PsaBilling port: session, reader, writer, catalog and check together. No rules live here."""
+"""ConnectWise behind the PSA ports: session, reader, writers, catalog and check together. No rules live here."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
+from trueup.adapters.connectwise.adding import AdditionMaker
 from trueup.adapters.connectwise.address import parse_address, parse_credential
 from trueup.adapters.connectwise.catalog import search_catalog
 from trueup.adapters.connectwise.checking import check_credential
+from trueup.adapters.connectwise.dating import DatedWriter
 from trueup.adapters.connectwise.reading import PARALLEL_CALLS, BillingReader
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.adapters.connectwise.wire import INTEGRATION
@@ -20,9 +22,10 @@ from trueup.domain.billing import (
     LineId,
     LineReference,
     LineState,
+    NewLine,
     Product,
+    PsaAccountId,
     PsaPage,
-    WriteOutcome,
     WriteResult,
 )
 from trueup.domain.counts import Seats
@@ -33,12 +36,14 @@ REQUESTS_PER_SECOND: Final = 8
 
 
 class ConnectWiseBilling:
-    """Implements PsaBilling; safe to share between threads."""
+    """Implements PsaBilling, PsaLineCreation and PsaAccountReading; safe to share between threads."""
 
     def __init__(self, session: ConnectWiseSession, clock: Clock) -> None:
         self._session = session
         self._reader = BillingReader(session, clock)
         self._writer = QuantityWriter(session, self._reader, clock)
+        self._maker = AdditionMaker(session, self._reader, clock)
+        self._dated_writer = DatedWriter(session, self._reader, self._maker, clock)
 
     def close(self) -> None:
         """Close idle connections; it may still be used and opens new ones."""
@@ -72,10 +77,25 @@ class ConnectWiseBilling:
     ) -> WriteResult:
         """See PsaBilling.set_quantity."""
         if effective is not None:
-            return WriteResult(WriteOutcome.REJECTED, "nothing was sent: a change from a later day is not written yet")
+            return self._dated_writer.set_quantity(
+                reference,
+                expected=expected,
+                expected_version=expected_version,
+                target=target,
+                effective=effective,
+                siblings=siblings,
+            )
         return self._writer.set_quantity(
             reference, expected=expected, expected_version=expected_version, target=target, siblings=siblings
         )
+
+    def create_line(self, order: NewLine) -> WriteResult:
+        """See PsaLineCreation.create_line."""
+        return self._maker.create_line(order)
+
+    def read_account(self, account_id: PsaAccountId) -> PsaPage:
+        """See PsaAccountReading.read_account."""
+        return self._reader.read_account(account_id)
 
 
 def open_connectwise(

@@ -13,14 +13,12 @@ from typing import Final
 from trueup.adapters.connectwise.paging import PAGE_SIZE_MAXIMUM
 from trueup.adapters.connectwise.replies import CATALOG_PERMISSION
 from trueup.adapters.connectwise.session import ConnectWiseSession
-from trueup.adapters.connectwise.wire import CATALOG_FIELDS, CatalogItemWire, parse_list
-from trueup.domain.billing import Product
-from trueup.domain.errors import InputInvalid
+from trueup.adapters.connectwise.wire import CATALOG_FIELDS, INTEGRATION, CatalogItemWire, parse, parse_list
+from trueup.domain.billing import Product, ProductId
+from trueup.domain.errors import ReplyUnreadable
+from trueup.domain.product_search import found_products, searched_text
 
 CATALOG_PATH: Final = "/procurement/catalog"
-
-TEXT_CHARACTERS_MAXIMUM: Final = 75
-"""The longest Product ID in the published description."""
 
 _FEWEST_ROWS_OF_A_CAPPED_PAGE = 25
 """The documented default page size: with fewer rows than that nothing was left out."""
@@ -34,14 +32,8 @@ def search_catalog(session: ConnectWiseSession, text: str, limit: int) -> tuple[
 
     Raises InputInvalid for a text that is empty, too long, or only made of characters that cannot be searched for.
     """
-    wanted = text.strip()
-    literal = max((part.strip() for part in _NOT_LITERAL.split(wanted)), key=len)
-    if not literal or len(wanted) > TEXT_CHARACTERS_MAXIMUM or limit < 1:
-        raise InputInvalid(
-            f"a product search needs one to {TEXT_CHARACTERS_MAXIMUM} characters with a letter or digit, and a limit",
-            field="search",
-            remedy="Type a part of the Product ID or of the name.",
-        )
+    wanted = searched_text(text, limit)
+    literal = searched_text(max((part.strip() for part in _NOT_LITERAL.split(wanted)), key=len), limit)
     # More rows than asked for: those that match only in part are dropped here and must not push out a true hit.
     page_size = min(PAGE_SIZE_MAXIMUM, max(100, limit * 4))
     # One comparison a call, as in ConnectWise's own sample: a stand-in need not know how conditions are joined.
@@ -51,8 +43,23 @@ def search_catalog(session: ConnectWiseSession, text: str, limit: int) -> tuple[
         found += _query(session, f"id={wanted}", page_size)
     if len(found) >= _FEWEST_ROWS_OF_A_CAPPED_PAGE and literal == wanted:
         found += _query(session, f'identifier="{literal}"', page_size)
-    unique = {product.id: product for product in found if _matches(product, wanted)}
-    return tuple(sorted(unique.values(), key=lambda product: _rank(product, wanted))[:limit])
+    return found_products(found, wanted, limit=limit)
+
+
+def read_catalog_item(session: ConnectWiseSession, product_id: ProductId) -> Product:
+    """One product as it is now. Raises ResourceAbsent when it is gone."""
+    reply = session.read(
+        f"{CATALOG_PATH}/{product_id}",
+        query=[("fields", CATALOG_FIELDS)],
+        doing=f"reading product {product_id}",
+        permission=CATALOG_PERMISSION,
+    )
+    product = parse(CatalogItemWire, reply.json(), source="reading a product").product()
+    if product.id != product_id:
+        raise ReplyUnreadable(
+            f"ConnectWise answered with product {product.id} when asked for {product_id}", integration=INTEGRATION
+        )
+    return product
 
 
 def _query(session: ConnectWiseSession, conditions: str, page_size: int) -> list[Product]:
@@ -63,20 +70,3 @@ def _query(session: ConnectWiseSession, conditions: str, page_size: int) -> list
         permission=CATALOG_PERMISSION,
     )
     return [item.product() for item in parse_list(CatalogItemWire, reply.json(), source="searching the catalog")]
-
-
-def _matches(product: Product, wanted: str) -> bool:
-    folded = wanted.casefold()
-    return product.id == wanted or folded in product.code.casefold() or folded in product.name.casefold()
-
-
-def _rank(product: Product, wanted: str) -> tuple[bool, bool, bool, bool, str, str]:
-    folded = wanted.casefold()
-    return (
-        product.code != wanted,
-        product.code.casefold() != folded,
-        product.id != wanted,
-        product.inactive,
-        product.code.casefold(),
-        product.id,
-    )

@@ -10,6 +10,7 @@ from typing import Final
 
 from trueup.adapters.connectwise.catalog import CATALOG_PATH
 from trueup.adapters.connectwise.replies import (
+    AGREEMENTS_ADD_PERMISSION,
     AGREEMENTS_EDIT_PERMISSION,
     AGREEMENTS_PERMISSION,
     CATALOG_PERMISSION,
@@ -26,8 +27,8 @@ from trueup.domain.billing import Capability, CapabilityReport
 from trueup.domain.errors import CredentialRejected
 
 EDIT_NOTE: Final = (
-    f"{AGREEMENTS_EDIT_PERMISSION} cannot be tried without changing something; if it is missing, applying a change is "
-    "rejected and says so."
+    f"{AGREEMENTS_EDIT_PERMISSION}, and for new lines and dated changes {AGREEMENTS_ADD_PERMISSION}, cannot be tried "
+    "without changing something; if one is missing, applying a change is rejected and says so."
 )
 NO_AGREEMENT_NOTE: Final = "There is no agreement that the credential may see, so reading lines could not be tried."
 ALL_FORBIDDEN_NOTE: Final = (

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from requests.utils import parse_header_links
+import requests
 
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.adapters.connectwise.wire import INTEGRATION, RecordWire, parse_list
@@ -51,7 +51,7 @@ _CURSOR = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One list to be read: its path, how its records look, and the security row it needs.
+    """One list to be read: its path, how its records look, and the security row it needs. ``conditions`` cut it down.
 
     ``is_one_of_many`` tells of a short list that is read for each of many parents: its end is not asked for with a call
     of its own when the page is clearly the last.
@@ -63,6 +63,7 @@ class Listing:
     doing: str
     permission: str
     is_one_of_many: bool = False
+    conditions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,8 @@ def read_list_page[Record: RecordWire](
 ) -> tuple[list[Record], NextLink | None]:
     """One page of a list and where the next one is. Raises SchemaUnknown, ReadIncomplete, and as session.read does."""
     query = [("fields", listing.fields), ("pageSize", str(listing.page_size))]
+    if listing.conditions:
+        query.append(("conditions", listing.conditions))
     headers = _FORWARD_ONLY
     if page_id.startswith(_NUMBERED):
         headers = {}
@@ -225,8 +228,11 @@ def read_positioned[Record: RecordWire](
 
 
 def _next_link(session: ConnectWiseSession, reply: HttpReply) -> NextLink | None:
+    # Named through the package: two threads that begin with different parts of it would wait for each other.
     header = reply.headers.get("link", "")
-    urls = [link["url"] for link in parse_header_links(header) if link.get("rel", "").casefold() == "next"]
+    urls = [
+        link["url"] for link in requests.utils.parse_header_links(header) if link.get("rel", "").casefold() == "next"
+    ]
     if not urls:
         return None
     parameters = {name.casefold(): value for name, value in parse_qsl(urlsplit(urls[0]).query)}

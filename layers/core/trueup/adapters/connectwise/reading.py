@@ -6,6 +6,7 @@ wider than the pace of the session allows. It must not turn an unreadable record
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -38,7 +39,16 @@ from trueup.adapters.connectwise.wire import (
     parse,
 )
 from trueup.adapters.http import RetryRule
-from trueup.domain.billing import Agreement, AgreementId, AgreementState, Line, LineReference, LineState, PsaPage
+from trueup.domain.billing import (
+    Agreement,
+    AgreementId,
+    AgreementState,
+    Line,
+    LineReference,
+    LineState,
+    PsaAccountId,
+    PsaPage,
+)
 from trueup.domain.errors import CredentialRejected, InputInvalid, ReadIncomplete, ReplyUnreadable, ResourceAbsent
 from trueup.ports.clock import Clock
 
@@ -83,7 +93,7 @@ class BillingReader:
     def read_line(self, reference: LineReference) -> LineState:
         """The line and its agreement as they are now. Raises ResourceAbsent when either is gone."""
         record_id(reference.line_id, "line_id")
-        agreement = self._read_agreement(reference.agreement_id)
+        agreement = self.read_agreement(reference.agreement_id)
         return LineState(self.read_line_of(agreement, reference), agreement, self._clock.now())
 
     def read_line_of(self, agreement: Agreement, reference: LineReference) -> Line:
@@ -94,15 +104,43 @@ class BillingReader:
             doing=f"reading addition {reference.line_id} of agreement {reference.agreement_id}",
             permission=AGREEMENTS_PERMISSION,
         )
-        addition = parse(AdditionWire, reply.json(), source="reading an addition")
-        if str(addition.id) != reference.line_id:
+        return _line_as_asked(reply.json(), agreement, reference)
+
+    def read_whole_addition(self, agreement: Agreement, reference: LineReference) -> tuple[Line, Mapping[str, object]]:
+        """The line and its whole record as ConnectWise has it. Raises ResourceAbsent when it is gone."""
+        reply = self._session.read(
+            addition_path(reference),
+            doing=f"reading addition {reference.line_id} of agreement {reference.agreement_id}",
+            permission=AGREEMENTS_PERMISSION,
+        )
+        document = reply.json()
+        line = _line_as_asked(document, agreement, reference)
+        return line, document if isinstance(document, Mapping) else {}
+
+    def read_account(self, account_id: PsaAccountId) -> PsaPage:
+        """See PsaAccountReading.read_account."""
+        number = record_id(account_id, "account_id")
+        reply = self._session.read(
+            f"{COMPANIES.path}/{number}",
+            query=(("fields", COMPANY_FIELDS),),
+            doing=f"reading company {number}",
+            permission=COMPANIES_PERMISSION,
+        )
+        account = parse(CompanyWire, reply.json(), source="reading a company").account()
+        listing = replace(
+            AGREEMENTS, doing=f"reading the agreements of company {number}", conditions=f"company/id={number}"
+        )
+        agreements = tuple(one.agreement() for one in read_whole_list(self._session, listing, AgreementWire))
+        foreign = next((one for one in agreements if one.account_id != account_id), None)
+        if account.id != account_id or foreign is not None:
             raise ReplyUnreadable(
-                f"ConnectWise answered with addition {addition.id} when asked for {reference.line_id}",
+                f"ConnectWise answered with another client's records when asked for company {number}",
                 integration=INTEGRATION,
             )
-        return _line(addition, agreement)
+        return PsaPage((account,), agreements, self._lines_of_all(agreements, cap=0), None)
 
-    def _read_agreement(self, agreement_id: AgreementId) -> Agreement:
+    def read_agreement(self, agreement_id: AgreementId) -> Agreement:
+        """One agreement as it is now. Raises ResourceAbsent when it is gone."""
         reply = self._session.read(
             f"/finance/agreements/{record_id(agreement_id, 'agreement_id')}",
             query=(("fields", AGREEMENT_FIELDS),),
@@ -208,6 +246,16 @@ def record_id(text: str, field_name: str) -> str:
     if not (text.isascii() and text.isdecimal() and len(text) <= 12):
         raise InputInvalid(f"{field_name} is not a ConnectWise id, which is a whole number", field=field_name)
     return text
+
+
+def _line_as_asked(document: object, agreement: Agreement, reference: LineReference) -> Line:
+    addition = parse(AdditionWire, document, source="reading an addition")
+    if str(addition.id) != reference.line_id:
+        raise ReplyUnreadable(
+            f"ConnectWise answered with addition {addition.id} when asked for {reference.line_id}",
+            integration=INTEGRATION,
+        )
+    return _line(addition, agreement)
 
 
 def _line(addition: AdditionWire, agreement: Agreement) -> Line:

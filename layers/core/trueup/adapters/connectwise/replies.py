@@ -26,6 +26,7 @@ from trueup.domain.errors import (
 COMPANIES_PERMISSION: Final = "Companies > Company Maintenance: Inquire All"
 AGREEMENTS_PERMISSION: Final = "Finance > Agreements: Inquire All"
 AGREEMENTS_EDIT_PERMISSION: Final = "Finance > Agreements: Edit All"
+AGREEMENTS_ADD_PERMISSION: Final = "Finance > Agreements: Add All"
 CATALOG_PERMISSION: Final = "Procurement > Product Catalog: Inquire All"
 
 CLOUD_404_HINT: Final = (

@@ -7,13 +7,22 @@ carries another type raises SchemaUnknown with the field's name and never its va
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt
 
+from trueup.adapters.wire_values import (
+    InformationalDay,
+    Number,
+    OptionalNumber,
+    OptionalText,
+    Text,
+    WireModel,
+    parse_record,
+    parse_records,
+)
 from trueup.domain.billing import (
     Agreement,
     AgreementId,
@@ -25,15 +34,8 @@ from trueup.domain.billing import (
     PsaAccount,
     PsaAccountId,
 )
-from trueup.domain.errors import SchemaUnknown
 
 INTEGRATION: Final = "connectwise"
-
-TEXT_CHARACTERS_MAXIMUM: Final = 2_000
-"""ConnectWise's own longest field in use here is 156 characters; what is longer than this is cut."""
-
-NUMBER_MAXIMUM: Final = Decimal(10) ** 12
-"""No quantity and no price is this large: a larger number is a fault of the sender."""
 
 COMPANY_FIELDS: Final = "id,identifier,name,status,deletedFlag,_info"
 AGREEMENT_FIELDS: Final = (
@@ -47,34 +49,8 @@ ADDITION_FIELDS: Final = (
 CATALOG_FIELDS: Final = "id,identifier,description,price,cost,inactiveFlag,_info"
 """What every list is asked for. ``_info`` holds the time of the last edit and is sent only when it is named."""
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ISO_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,7})?(Z|[+-]\d{2}:\d{2})")
-
-
-def _text(value: object) -> str:
-    """Text as sent, except NUL and lone surrogates, which no store or terminal can carry, and what is over-long."""
-    if not isinstance(value, str):
-        raise ValueError("not a text")
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)[:TEXT_CHARACTERS_MAXIMUM]
-
-
-def _number(value: object) -> Decimal:
-    """A JSON number. Replies are parsed with Decimal for fractions, so a float never arises."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("not a number")
-    number = Decimal(value)
-    if not number.is_finite() or abs(number) > NUMBER_MAXIMUM:
-        raise ValueError("not a number of a sensible size")
-    return number
-
-
-def _optional_number(value: object) -> Decimal | None:
-    return None if value is None else _number(value)
-
-
-def _optional_text(value: object) -> str:
-    return "" if value is None else _text(value)
 
 
 def _day(value: object) -> date | None:
@@ -90,57 +66,35 @@ def _day(value: object) -> date | None:
     raise ValueError("not a date with a time zone")
 
 
-def _informational_day(value: object) -> date | None:
-    """``nextInvoiceDate`` is typed as plain text with no format in the published description, and is only shown.
-
-    Text that is not a day therefore counts as not said, instead of failing the read of everything else.
-    """
-    if isinstance(value, str) and _ISO_DAY.match(value):
-        try:
-            return date.fromisoformat(value[:10])
-        except ValueError:
-            return None
-    return None
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-OptionalText = Annotated[str, BeforeValidator(_optional_text)]
-Number = Annotated[Decimal, BeforeValidator(_number)]
-OptionalNumber = Annotated[Decimal | None, BeforeValidator(_optional_number)]
 Day = Annotated[date | None, BeforeValidator(_day)]
-InformationalDay = Annotated[date | None, BeforeValidator(_informational_day)]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-
-class _Info(_Wire):
+class _Info(WireModel):
     lastUpdated: OptionalText = ""
 
 
-class _NamedReference(_Wire):
+class _NamedReference(WireModel):
     id: StrictInt | None = None
     name: OptionalText = ""
 
 
-class _CompanyReference(_Wire):
+class _CompanyReference(WireModel):
     id: StrictInt
 
 
-class _ProductReference(_Wire):
+class _ProductReference(WireModel):
     id: StrictInt
     identifier: Text
     serializedFlag: StrictBool | None = None
 
 
-class _CurrencyReference(_Wire):
+class _CurrencyReference(WireModel):
     currencyCode: OptionalText = ""
     name: OptionalText = ""
     symbol: OptionalText = ""
 
 
-class CompanyInfoWire(_Wire):
+class CompanyInfoWire(WireModel):
     """The unauthenticated answer that tells where a company's API lives. Booleans come as text."""
 
     CompanyName: OptionalText = ""
@@ -149,11 +103,11 @@ class CompanyInfoWire(_Wire):
     IsCloud: OptionalText = ""
 
 
-class CountWire(_Wire):
+class CountWire(WireModel):
     count: StrictInt
 
 
-class RecordWire(_Wire):
+class RecordWire(WireModel):
     """Anything that is listed: it has an id."""
 
     id: StrictInt
@@ -326,34 +280,9 @@ def _currency_code(currency: _CurrencyReference | None) -> str | None:
 
 def parse[Record: BaseModel](kind: type[Record], document: object, *, source: str) -> Record:
     """One record. ``source`` names the call in the message. Raises SchemaUnknown with field names and kinds only."""
-    if not isinstance(document, Mapping):
-        raise SchemaUnknown(
-            f"ConnectWise {source}: a record is {_kind(document)} where an object is due", integration=INTEGRATION
-        )
-    try:
-        return kind.model_validate(document)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {_problem(problem['type'], problem['msg'])}"
-            for problem in error.errors(include_url=False, include_context=False, include_input=False)[:5]
-        )
-    raise SchemaUnknown(f"ConnectWise {source}: {problems}", integration=INTEGRATION)
+    return parse_record(kind, document, vendor="ConnectWise", source=source, integration=INTEGRATION)
 
 
 def parse_list[Record: BaseModel](kind: type[Record], document: object, *, source: str) -> list[Record]:
     """A list of records, each validated; a list with one bad record is no list. Raises SchemaUnknown."""
-    if not isinstance(document, list):
-        raise SchemaUnknown(f"ConnectWise {source}: {_kind(document)} where a list is due", integration=INTEGRATION)
-    return [parse(kind, record, source=source) for record in document]
-
-
-def _problem(kind: str, message: str) -> str:
-    # The messages of the checks above and of pydantic name what is due, not what came.
-    return "required and not there" if kind == "missing" else message.removeprefix("Value error, ")
-
-
-def _kind(document: object) -> str:
-    if isinstance(document, Mapping):
-        names = ", ".join(sorted(_text(str(name))[:40] for name in document)[:8])
-        return f"an object with the keys [{names}]"
-    return {type(None): "null", str: "a text", list: "a list", bool: "a boolean"}.get(type(document), "a number")
+    return parse_records(kind, document, vendor="ConnectWise", source=source, integration=INTEGRATION)

@@ -8,120 +8,31 @@ ConnectWise asked for. It must send no field but the quantity and must never ove
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
-from enum import Enum, auto
 from typing import Final
 
 from trueup.adapters.connectwise.reading import BillingReader, addition_path
-from trueup.adapters.connectwise.replies import AGREEMENTS_EDIT_PERMISSION, vendor_message
+from trueup.adapters.connectwise.sending import Answer, Attempts, Sent, send_once
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.adapters.connectwise.wire import INTEGRATION
-from trueup.adapters.http import HttpReply, RetryRule
 from trueup.domain.billing import (
-    AgreementState,
     Line,
     LineId,
     LineReference,
     LineState,
-    ProductId,
     WriteOutcome,
     WriteResult,
 )
+from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Seats
-from trueup.domain.errors import (
-    RateLimited,
-    ReadIncomplete,
-    ReplyUnreadable,
-    ResourceAbsent,
-    TrueupError,
-    UnsafeAddress,
-    VendorUnavailable,
-    WriteOutcomeUnknown,
-)
+from trueup.domain.errors import ReadIncomplete, ResourceAbsent, TrueupError
+from trueup.domain.line_writes import Wish, decide_before, result_of, twin_of
 from trueup.ports.clock import Clock
 
 SENDS_MAXIMUM: Final = 2
 """The first PATCH and one more: after a refusal as edited or an unclear answer, with the line unchanged between."""
-
-WAITS_MAXIMUM: Final = 4
-WAIT_BUDGET_SECONDS: Final = 60.0
-"""How often and how long one change waits for ConnectWise to take a PATCH at all; beyond it the caller waits."""
-
-_FIRST_WAIT_SECONDS = 0.5
-
-
-class _Answer(Enum):
-    ACCEPTED = auto()
-    REFUSED = auto()
-    STALE = auto()
-    FAILED = auto()
-    UNCLEAR = auto()
-    UNSENT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """How a PATCH was answered: FAILED is a 5xx, UNCLEAR no whole answer; either may have been carried out.
-
-    UNSENT surely was not: ConnectWise asked to wait or could not be reached, which ``trouble`` says.
-    """
-
-    answer: _Answer
-    reason: str
-    trouble: RateLimited | VendorUnavailable | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What was approved: from ``expected`` at ``version`` (empty: any) to ``target``, on a line of that product.
-
-    ``siblings`` are lines of the same product beside which a person wants the line to live.
-    """
-
-    expected: Decimal
-    version: str
-    target: Decimal
-    product_id: ProductId | None
-    siblings: Collection[LineId] = ()
-
-    def still_holds(self, line: Line) -> bool:
-        return line.quantity == self.expected and self.version in ("", line.version) and self.is_for(line)
-
-    def is_for(self, line: Line) -> bool:
-        return self.product_id in (None, line.product_id)
-
-
-@dataclass(slots=True)
-class _Attempts:
-    """What was tried so far for one change."""
-
-    sends: int = 0
-    waits: int = 0
-    waited_seconds: float = 0.0
-    maybe_carried_out: bool = False
-    unanswered: str = ""
-    """Why one attempt has no answer: it may be carried out late, so nobody can say that it was not."""
-
-    def note(self, sent: _Sent) -> None:
-        if sent.answer is _Answer.UNSENT:
-            return
-        self.sends += 1
-        self.maybe_carried_out = self.maybe_carried_out or sent.answer not in (_Answer.STALE, _Answer.REFUSED)
-        if sent.answer is _Answer.UNCLEAR:
-            self.unanswered = sent.reason
-
-    def wait_seconds(self, trouble: RateLimited | VendorUnavailable) -> float | None:
-        """How long to wait before ConnectWise is asked once more, or None when it is not."""
-        doubled_seconds: float = _FIRST_WAIT_SECONDS * 2.0**self.waits
-        wait = trouble.wait_seconds if isinstance(trouble, RateLimited) else doubled_seconds
-        if self.waits >= WAITS_MAXIMUM or self.waited_seconds + wait > WAIT_BUDGET_SECONDS:
-            return None
-        self.waits += 1
-        self.waited_seconds += wait
-        return wait
 
 
 class QuantityWriter:
@@ -142,16 +53,18 @@ class QuantityWriter:
         siblings: Collection[LineId] = (),
     ) -> WriteResult:
         """See PsaBilling.set_quantity. Raises VendorTrouble only when ConnectWise surely carried nothing out."""
-        wish = _Wish(expected, expected_version, Decimal(target), reference.product_id, siblings)
+        wish = Wish(expected, expected_version, Decimal(target), reference.product_id)
         try:
             state = self._reader.read_line(reference)
         except ResourceAbsent as absent:
             return WriteResult(WriteOutcome.REJECTED, f"the line or its agreement is gone: {absent.message}")
         today = self._clock.now().date()
-        early = _decide_before(state, wish, today) or self._decide_among(state, wish, today)
+        early = decide_before(state, wish, today) or self._decide_among(state, wish, siblings, today)
         return early if early is not None else self._write(reference, state, wish)
 
-    def _decide_among(self, state: LineState, wish: _Wish, today: date) -> WriteResult | None:
+    def _decide_among(
+        self, state: LineState, wish: Wish, siblings: Collection[LineId], today: date
+    ) -> WriteResult | None:
         """The outcome when the lines beside this one forbid the write, else None. The list is the last look before it.
 
         Raises ReadIncomplete when the list does not hold the line.
@@ -163,22 +76,18 @@ class QuantityWriter:
                 f"ConnectWise does not list line {state.line.id} on its agreement; nothing was sent",
                 integration=INTEGRATION,
             )
-        early = _decide_before(LineState(line, state.agreement, state.read_at), wish, today)
+        early = decide_before(LineState(line, state.agreement, state.read_at), wish, today)
         if early is not None:
             return early
-        twins = [one for one in lines if one.id != line.id and one.product_id == line.product_id and one.is_live(today)]
-        twin = next((one for one in twins if one.id not in wish.siblings), None)
-        if twin is None:
-            return None
-        reason = f"nothing was sent: line {twin.id} of the agreement bills the same product; end all but one"
-        return _result(WriteOutcome.REJECTED, reason, line)
+        return twin_of(line, lines, siblings, today) or _coming(line, lines, siblings, today)
 
-    def _write(self, reference: LineReference, state: LineState, wish: _Wish) -> WriteResult:
-        line, attempts = state.line, _Attempts()
+    def _write(self, reference: LineReference, state: LineState, wish: Wish) -> WriteResult:
+        line, attempts = state.line, Attempts()
         while True:
-            sent = self._patch(reference, wish.target)
+            operation = {"op": "replace", "path": "quantity", "value": int(wish.target)}
+            sent = send_once(self._session, "PATCH", addition_path(reference), [operation])
             attempts.note(sent)
-            if sent.answer is _Answer.REFUSED:
+            if sent.answer is Answer.REFUSED:
                 return _refused(line, sent, attempts)
             if sent.trouble is not None:
                 wait_seconds = attempts.wait_seconds(sent.trouble)
@@ -186,7 +95,7 @@ class QuantityWriter:
                     raise sent.trouble
                 if wait_seconds is None:
                     reason = f"an earlier attempt was not answered; now: {sent.reason}"
-                    return _result(WriteOutcome.UNKNOWN, reason, line)
+                    return result_of(WriteOutcome.UNKNOWN, reason, line)
                 self._clock.sleep(wait_seconds)
             try:
                 line = self._reader.read_line_of(state.agreement, reference)
@@ -201,110 +110,54 @@ class QuantityWriter:
             if attempts.sends >= SENDS_MAXIMUM:
                 return _give_up(line, sent, attempts)
 
-    def _patch(self, reference: LineReference, target: Decimal) -> _Sent:
-        """Send the quantity once. Raises VendorTrouble other than a wait or an outage when it surely was not sent."""
-        operation = {"op": "replace", "path": "quantity", "value": int(target)}
-        try:
-            reply = self._session.send("PATCH", addition_path(reference), json_body=[operation], retry=RetryRule.ONCE)
-        except WriteOutcomeUnknown as trouble:
-            return _Sent(_Answer.UNCLEAR if trouble.status is None else _Answer.FAILED, trouble.message)
-        except ReplyUnreadable as trouble:
-            return _Sent(_Answer.UNCLEAR, trouble.message)
-        except UnsafeAddress as trouble:
-            return _Sent(_Answer.REFUSED, trouble.message)
-        except (RateLimited, VendorUnavailable) as trouble:
-            return _Sent(_Answer.UNSENT, trouble.message, trouble)
-        return self._judged(reply)
 
-    def _judged(self, reply: HttpReply) -> _Sent:
-        if reply.succeeded:
-            return _Sent(_Answer.ACCEPTED, f"ConnectWise answered with status {reply.status}")
-        said = vendor_message(reply, secrets=self._session.secrets).sentence()
-        if reply.status in (409, 412):
-            return _Sent(_Answer.STALE, f"ConnectWise says the line is being edited: {said} (status {reply.status})")
-        meaning = {
-            401: "ConnectWise does not accept the credential",
-            403: f"the API member's security role lacks {AGREEMENTS_EDIT_PERMISSION}",
-            404: "the line or its agreement is gone",
-        }.get(reply.status, "ConnectWise refused the change")
-        return _Sent(_Answer.REFUSED, f"{meaning}: {said} (status {reply.status})")
+def _coming(line: Line, beside: Iterable[Line], siblings: Collection[LineId], today: date) -> WriteResult | None:
+    """A refusal when a line of the product is to begin while this one goes on: both would bill from then.
+
+    That is what an unfinished dated change leaves behind; changing this line as well would make it worse.
+    """
+    for other in beside:
+        if other.product_id != line.product_id or other.id in siblings or not other.is_future(today):
+            continue
+        if line.effective_to is None or (other.effective_from is not None and other.effective_from < line.effective_to):
+            shown = f"line {other.id} of the product begins on {other.effective_from} while this one goes on"
+            reason = f"nothing was sent: {shown}; finish that change or end one of the two in ConnectWise"
+            return result_of(WriteOutcome.REJECTED, reason, line)
+    return None
 
 
-def _decide_before(state: LineState, wish: _Wish, today: date) -> WriteResult | None:
-    """The outcome when nothing is to be sent, else None."""
-    line = state.line
-    if not wish.is_for(line):
-        return _result(WriteOutcome.CONFLICT, _moved(line, wish), line)
-    if line.quantity == wish.target:
-        return _result(WriteOutcome.ALREADY, f"the line already has {_shown(wish.target)}", line)
-    if not wish.still_holds(line):
-        return _result(WriteOutcome.CONFLICT, _moved(line, wish), line)
-    obstacle = _obstacle(state, today)
-    return None if obstacle is None else _result(WriteOutcome.REJECTED, f"nothing was sent: {obstacle}", line)
-
-
-def _obstacle(state: LineState, today: date) -> str | None:
-    """Why a program may not write this line today, or None."""
-    line, agreement = state.line, state.agreement
-    if agreement.state is not AgreementState.ACTIVE:
-        return f"the agreement is {agreement.state.value}, not active"
-    if agreement.ends_on is not None and agreement.ends_on < today:
-        return f"the agreement ended on {agreement.ends_on.isoformat()}"
-    if line.is_future(today):
-        return f"the line does not bill before {line.effective_from}"
-    if not line.is_live(today):
-        return f"the line ended on {line.effective_to}"
-    return line.not_writable_reason
-
-
-def _decide_after(line: Line, wish: _Wish, sent: _Sent) -> WriteResult | None:
+def _decide_after(line: Line, wish: Wish, sent: Sent) -> WriteResult | None:
     """What the line read back says about the PATCH; None when it may be sent once more."""
     if line.quantity == wish.target:
-        if sent.answer in (_Answer.STALE, _Answer.UNSENT):
-            return _result(WriteOutcome.ALREADY, "somebody else set this quantity meanwhile", line)
-        return _result(WriteOutcome.APPLIED, f"read back as {_shown(wish.target)}", line)
-    if sent.answer is _Answer.ACCEPTED:
-        return _result(WriteOutcome.REJECTED, _not_taken_over(line, wish), line)
-    return None if wish.still_holds(line) else _result(WriteOutcome.CONFLICT, _moved(line, wish), line)
+        if sent.answer in (Answer.STALE, Answer.UNSENT):
+            return result_of(WriteOutcome.ALREADY, "somebody else set this quantity meanwhile", line)
+        return result_of(WriteOutcome.APPLIED, f"read back as {decimal_text(wish.target)}", line)
+    if sent.answer is Answer.ACCEPTED:
+        return result_of(WriteOutcome.REJECTED, _not_taken_over(line, wish), line)
+    return None if wish.still_holds(line) else result_of(WriteOutcome.CONFLICT, wish.moved(line), line)
 
 
-def _refused(line: Line, sent: _Sent, attempts: _Attempts) -> WriteResult:
+def _refused(line: Line, sent: Sent, attempts: Attempts) -> WriteResult:
     """A refusal is final, unless an attempt before it may still be carried out."""
     if attempts.unanswered:
         reason = f"{sent.reason}; an earlier attempt was not answered and may still be carried out"
-        return _result(WriteOutcome.UNKNOWN, reason, line)
-    return _result(WriteOutcome.REJECTED, sent.reason, line)
+        return result_of(WriteOutcome.UNKNOWN, reason, line)
+    return result_of(WriteOutcome.REJECTED, sent.reason, line)
 
 
-def _give_up(line: Line, sent: _Sent, attempts: _Attempts) -> WriteResult:
+def _give_up(line: Line, sent: Sent, attempts: Attempts) -> WriteResult:
     """Every PATCH failed and the line still is what it was."""
     if attempts.unanswered:
-        return _result(WriteOutcome.UNKNOWN, f"{attempts.unanswered}; the line was still unchanged right after", line)
-    if sent.answer is _Answer.STALE:
-        return _result(WriteOutcome.CONFLICT, sent.reason, line)
-    return _result(WriteOutcome.REJECTED, f"{sent.reason}; the line is unchanged", line)
+        return result_of(WriteOutcome.UNKNOWN, f"{attempts.unanswered}; the line was still unchanged right after", line)
+    if sent.answer is Answer.STALE:
+        return result_of(WriteOutcome.CONFLICT, sent.reason, line)
+    return result_of(WriteOutcome.REJECTED, f"{sent.reason}; the line is unchanged", line)
 
 
-def _not_taken_over(line: Line, wish: _Wish) -> str:
+def _not_taken_over(line: Line, wish: Wish) -> str:
     if line.quantity == wish.expected:
-        return f"ConnectWise accepted {_shown(wish.target)} but the line still has {_shown(line.quantity)}"
+        return f"ConnectWise accepted {decimal_text(wish.target)} but the line still has {decimal_text(line.quantity)}"
     return (
-        f"ConnectWise accepted {_shown(wish.target)} but the line now has {_shown(line.quantity)}: "
+        f"ConnectWise accepted {decimal_text(wish.target)} but the line now has {decimal_text(line.quantity)}: "
         "a rule of the PSA changed the value, or somebody edited it at that moment"
     )
-
-
-def _moved(line: Line, wish: _Wish) -> str:
-    if not wish.is_for(line):
-        return f"the line bills product {line.product_code} ({line.product_id}) now, not {wish.product_id}"
-    if line.quantity != wish.expected:
-        return f"the line has {_shown(line.quantity)}; the change was approved from {_shown(wish.expected)}"
-    return f"the line was edited on {line.version} after it was read for the plan ({wish.version})"
-
-
-def _shown(quantity: Decimal) -> str:
-    return f"{quantity.normalize():f}"
-
-
-def _result(outcome: WriteOutcome, reason: str, line: Line) -> WriteResult:
-    return WriteResult(outcome, reason, quantity_seen=line.quantity, version_seen=line.version)

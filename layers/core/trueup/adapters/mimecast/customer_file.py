@@ -6,26 +6,22 @@ file is taken whole or not at all: every bad row is told with its line number.
 
 from __future__ import annotations
 
-import codecs
-import csv
 import hashlib
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from trueup.adapters.mimecast.reading import display_text
 from trueup.adapters.mimecast.source_counts import SourceCount
+from trueup.adapters.table_files import NotATable, bad_rows, find_table, folded_header, position
 from trueup.domain.accounts import VendorAccount, VendorAccountId
 from trueup.domain.counts import SEATS_MAXIMUM, Basis, Evidence
 from trueup.domain.errors import InputInvalid
 from trueup.domain.uploads import UPLOAD_BYTES_MAXIMUM, Upload
 
 FIELD: Final = "customer_file"
-_HEADER_WITHIN_LINES = 20
-_TOLD_PROBLEMS = 20
 _DIGEST_CHARACTERS = 16
 _CODE_COLUMNS = ("account code", "customer account code", "mimecast account code", "code")
 _NAME_COLUMNS = ("account name", "customer name", "company name", "customer", "company", "name")
@@ -96,84 +92,41 @@ def parse_customer_file(content: bytes) -> CustomerFile:
     """
     if len(content) > UPLOAD_BYTES_MAXIMUM:
         raise _invalid(f"the customer file is larger than {UPLOAD_BYTES_MAXIMUM} bytes")
-    rows = _rows(_decoded(content))
-    header_at, columns = _header(rows)
+    try:
+        table = find_table(content, lambda cells: _columns(cells) is not None)
+    except NotATable as no_table:
+        raise _invalid(f"the customer file {no_table}") from None
+    columns = _columns(table.header.cells) if table is not None else None
+    if table is None or columns is None:
+        raise _invalid("the customer file has no header row with an account code and a customer name")
     customers: list[FileCustomer] = []
     problems: list[str] = []
     lines: dict[str, int] = {}
-    for line, cells in rows[header_at + 1 :]:
-        if not any(cells):
-            continue
-        customer, problem = _customer(line, cells, columns)
+    for row in table.rows:
+        customer, problem = _customer(row.line, row.cells, columns)
         if customer is None:
-            problems.append(f"line {line}: {problem}")
+            problems.append(f"line {row.line}: {problem}")
         elif customer.code in lines:
-            problems.append(f"line {line}: the account code of line {lines[customer.code]} again")
+            problems.append(f"line {row.line}: the account code of line {lines[customer.code]} again")
         else:
-            lines[customer.code] = line
+            lines[customer.code] = row.line
             customers.append(customer)
     if problems:
-        shown = "; ".join(problems[:_TOLD_PROBLEMS])
-        more = f"; and {len(problems) - _TOLD_PROBLEMS} more" if len(problems) > _TOLD_PROBLEMS else ""
-        raise _invalid(f"the customer file has {len(problems)} bad rows and was not taken: {shown}{more}")
+        raise _invalid(bad_rows(problems, "the customer file"))
     if not customers:
         raise _invalid("the customer file lists no customers")
     return CustomerFile(tuple(customers), hashlib.sha256(content).hexdigest()[:_DIGEST_CHARACTERS])
 
 
-def _decoded(content: bytes) -> str:
-    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = content.decode("utf-16" if is_wide else "utf-8-sig")
-    except UnicodeDecodeError:
-        raise _invalid("the customer file is not text in UTF-8") from None
-    if "\0" in text:
-        raise _invalid("the customer file holds NUL characters; it is not a CSV file")
-    return text
-
-
-def _rows(text: str) -> list[tuple[int, list[str]]]:
-    """Line number and cells of every row, by the separator under which a header row is found."""
-    read: list[tuple[int, list[str]]] = []
-    for separator in (",", ";", "\t", "|"):
-        try:
-            read = list(_cells(text, separator))
-        except csv.Error:
-            raise _invalid("the customer file is not well-formed CSV (a quote that does not end?)") from None
-        if any(_columns(cells) for _, cells in read[:_HEADER_WITHIN_LINES]):
-            return read
-    return read
-
-
-def _cells(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = 1
-    for cells in reader:
-        yield line, [cell.strip() for cell in cells]
-        line = reader.line_num + 1
-
-
-def _header(rows: list[tuple[int, list[str]]]) -> tuple[int, _Columns]:
-    for index, (_, cells) in enumerate(rows[:_HEADER_WITHIN_LINES]):
-        columns = _columns(cells)
-        if columns is not None:
-            return index, columns
-    raise _invalid("the customer file has no header row with an account code and a customer name")
-
-
 def _columns(cells: Sequence[str]) -> _Columns | None:
-    names = [re.sub(r"[\s_-]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", cell)).strip().casefold() for cell in cells]
-    code, name = _position(names, _CODE_COLUMNS), _position(names, _NAME_COLUMNS)
+    names = [folded_header(cell) for cell in cells]
+    code, name = position(names, _CODE_COLUMNS), position(names, _NAME_COLUMNS)
     if code is None or name is None:
         return None
-    return _Columns(code, name, _position(names, _SEATS_COLUMNS), len(names))
+    return _Columns(code, name, position(names, _SEATS_COLUMNS), len(names))
 
 
-def _position(names: Sequence[str], wanted: Sequence[str]) -> int | None:
-    return next((names.index(one) for one in wanted if one in names), None)
-
-
-def _customer(line: int, cells: list[str], columns: _Columns) -> tuple[FileCustomer | None, str]:
+def _customer(line: int, cells: Sequence[str], columns: _Columns) -> tuple[FileCustomer | None, str]:
     """The customer of a row, or None and what is wrong with it."""
     if len(cells) < columns.width or any(cells[columns.width :]):
         return None, f"{len(cells)} columns where the header has {columns.width}"

@@ -1,0 +1,1 @@
+"""Exported files in place of an API, on either side."""
