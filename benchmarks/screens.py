@@ -228,8 +228,10 @@ def _comparison(period: str, now: datetime) -> Any:
     rows = []
     for number in range(ACCOUNTS):
         seats, difference = Seats(10 + number % 90), 2 if number < exceptions else 0
-        agreement = Known(seats, Basis.CONTRACT, now, (Evidence("GET /contracts", "quantity", f"ctr-{number}", seats),))
-        billed = Known(Seats(seats - difference), Basis.PSA_LINE, now, (Evidence("PSA line", "quantity", str(number), seats),))
+        contract = Evidence("GET /contracts", "quantity", f"ctr-{number}", seats)
+        line = Evidence("PSA line", "quantity", str(number), Seats(seats - difference))
+        agreement = Known(seats, Basis.CONTRACT, now, (contract,))
+        billed = Known(Seats(seats - difference), Basis.PSA_LINE, now, (line,))
         member = Member(
             VendorAccountId(f"C{number:06d}"), f"Client {number:06d}", AccountState.ACTIVE, "", ServiceId("9702"),
             "Email Security", agreement,

@@ -1,4 +1,4 @@
-"""Names that would like to be more, two people at one row, and a telephone: one finished month, looked at.
+"""Names that would like to be more, two people at one row, and a telephone: one finished month, looked at."""
 
 from __future__ import annotations
 

@@ -145,6 +145,8 @@ def clear_service(service_id: str, *, actor: str, services: Services, clock: Clo
         product_code="",
         product_name="",
         catalog_price=None,
+        psa_system="",
+        psa_integration="",
         decision=decision,
     )
     return _save_service(services, cleared, entry)
