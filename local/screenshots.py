@@ -135,7 +135,7 @@ class Api:
             "client_id": credentials.CONNECTWISE_CLIENT_ID,
         }
         self.ask("PUT", "/v1/integrations/mimecast", {"address": vendors.mimecast, "fields": mimecast})
-        self.ask("PUT", "/v1/integrations/connectwise", {"address": vendors.connectwise, "fields": connectwise})
+        self.ask("PUT", "/v1/integrations/connectwise", {"address": vendors.psa_url, "fields": connectwise})
         self._settle(self.ask("POST", "/v1/runs")["id"])
 
     def finish(self, _: RunningSimulators) -> None:

@@ -133,11 +133,12 @@ function Bar({ run, integrations }) {
   </div>`;
 }
 
+// A run may wait for days and be applied then; nothing it read is younger than its start.
 function LastRun({ run, integrations, now }) {
   if (run.state === "failed") {
     return html`<span class="status tone-bad"><${Icon} name="alert" /><span>Run ${run.id} failed: ${run.problem?.detail}. ${run.problem?.remedy}</span></span>`;
   }
-  return html`<span class="status tone-good"><${Icon} name="check" /><span>Both sides read <time datetime=${run.updated_at} title=${time(run.updated_at)}>${ago(run.ended_at || run.updated_at, now)}</time></span></span>
+  return html`<span class="status tone-good"><${Icon} name="check" /><span>Both sides read <time datetime=${run.started_at} title=${time(run.started_at)}>${ago(run.started_at, now)}</time></span></span>
     ${run.sides.map((side) => html`<span class="bar-side quiet" key=${side.side}>${labelOf(integrations, side.side)} <b>${number(side.accounts)}</b> accounts</span>`)}
     ${run.state === "waiting_for_approval" && run.plan_id && html`<a href=${href("plan", { id: run.plan_id })} onClick=${follow}>A plan waits for approval</a>`}`;
 }
