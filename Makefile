@@ -9,7 +9,7 @@ PSA ?= connectwise
 # SAM looks for a Python 3.13 with pip on the path; its own environment has one.
 SAM := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench serve faults lint format deployable locks clean python sam-tools checkov-tools
+.PHONY: help setup demo test check bench serve screenshots faults lint format deployable locks clean python sam-tools checkov-tools
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: setup  ## A whole month on this machine, with PSA=connectwise|autotask|hal
 
 serve: setup  ## The local system with its HTTP API, until Ctrl-C
 	@$(VENV)/trueup serve
+
+screenshots: setup  ## Pictures of every screen (light, dark, narrow) into docs/screens; needs Chromium
+	@$(VENV)/python -m local.screenshots
 
 test: setup  ## All tests that need nothing but this machine
 	@echo "Running the tests, two at a time (about six minutes; the slowest are the crash tests)"

@@ -264,6 +264,9 @@ class Deployment:
                 return self._list(argument[1])[int(argument[0])]
             if function == "Fn::Join":
                 return str(argument[0]).join(self._list(argument[1]))
+            if function == "Fn::If":
+                condition, yes, no = argument
+                return self.text(yes if self._holds(self._template["Conditions"][condition]) else no)
         raise ConfigurationInvalid(f"the template has a value that is not known here: {type(value).__name__}")
 
     def _list(self, value: object) -> list[str]:

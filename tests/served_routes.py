@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from aws_lambda_powertools import Logger
 
@@ -12,6 +13,38 @@ PUBLIC = frozenset({("GET", "/v1/health")})
 NOT_DESCRIBED = frozenset({("GET", "/v1/openapi.json")})
 MACHINES = "/v1/psa/"
 """What stands under it is opened with an API key, everything else with a person's token."""
+
+
+GATEWAY_PATHS = {
+    "/v1/account-mappings/import": "/v1/account-mappings/{vendor_account_id}",
+    "/v1/service-mappings/import": "/v1/service-mappings/{service_id}",
+    "/v1/plans/{plan_id}/apply": "/v1/plans/{plan_id}/{action}",
+    "/v1/plans/{plan_id}/approve": "/v1/plans/{plan_id}/{action}",
+    "/v1/plans/{plan_id}/lines": "/v1/plans/{plan_id}/{action}",
+    "/v1/plans/{plan_id}/undo": "/v1/plans/{plan_id}/{action}",
+}
+"""Words that stand where the gateway has a variable: it need not tell them apart, and its permissions must stay few."""
+
+SCREENS = frozenset({("GET", "/"), ("GET", "/{page}"), ("GET", "/assets/{release}/{file+}")})
+"""What the portal serves beside the API: one page, and the files it is made of. They are the same for everybody."""
+
+
+def gateway_routes() -> set[tuple[str, str]]:
+    """(method, path) of every route the gateway has for the API; the method is ANY where a path takes several."""
+    methods: dict[str, set[str]] = {}
+    for method, path in all_routes():
+        methods.setdefault(GATEWAY_PATHS.get(path, path), set()).add(method)
+    return {(next(iter(found)) if len(found) == 1 else "ANY", path) for path, found in methods.items()}
+
+
+def route_of(method: str, path: str) -> tuple[str, str]:
+    """The route that answers a path: of those that fit, the one with the fewest variables."""
+    fitting = [
+        route
+        for route in all_routes()
+        if route[0] == method and re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(route[1])), path)
+    ]
+    return min(fitting, key=lambda route: route[1].count("{"))
 
 
 def all_routes() -> tuple[tuple[str, str], ...]:

@@ -208,6 +208,19 @@ def lists_services(stage: Stage, answer: Reply) -> None:
     assert {item["service_id"]: item["mapping"] for item in answer.json["items"]}["9702"] == "mapped"
 
 
+def told_who_it_is(stage: Stage, answer: Reply) -> None:
+    assert answer.json["role"] == "viewer"
+    assert "@" in answer.json["name"]
+
+
+def found_clients(stage: Stage, answer: Reply) -> None:
+    assert [item["psa_account_name"] for item in answer.json["items"]] == ["Larkfield Inc."]
+
+
+def took_a_service_back(stage: Stage, answer: Reply) -> None:
+    assert (answer.json["mapping"], answer.json["product_id"]) == ("unmapped", None)
+
+
 def mapped_one_service(stage: Stage, answer: Reply) -> None:
     assert (answer.json["service_id"], answer.json["product_code"]) == ("9702", "MIME-EMAIL-S1")
 
@@ -509,6 +522,9 @@ CASES = {
     "portal_service_mappings_list": Case("mapped", lists_services),
     "portal_service_mapping_put_map": Case("mapped", mapped_one_service),
     "portal_service_mapping_put_exclude": Case("mapped", excluded_one_service),
+    "portal_service_mapping_delete": Case("mapped", took_a_service_back),
+    "portal_psa_accounts": Case("read", found_clients),
+    "portal_me": Case("empty", told_who_it_is),
     "portal_products_search": Case("connected", found_products),
     "portal_run_start": Case("connected", started_a_run),
     "portal_runs_list": Case("read", lists_runs),

@@ -47,6 +47,8 @@ def test_a_role_below_the_needed_one_is_refused_everywhere(untouched: Stage, rol
     for method, pattern in ROUTES:
         if role is not None and ROLES.index(role) >= ROLES.index(needed(method, pattern)):
             continue
+        if pattern == "/v1/me":
+            continue  # It tells people who they are; who has no role has to learn that somewhere.
         body = BODIES.get(f"{method} {pattern}")
         query = "?search=x" if pattern == "/v1/products" else ""
         reply = untouched.http(method, path_of(pattern) + query, body, role=role)

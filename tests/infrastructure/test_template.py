@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.infrastructure.template_reading import ROOT, functions, resolve, resources, routes, template
-from tests.served_routes import all_routes, routes_of_machines
+from tests.served_routes import SCREENS, gateway_routes, routes_of_machines
 from trueup.api.machine_callers import KEY_HEADER
 from trueup.domain.effective import PSA_CAPABILITIES
 from trueup.domain.guards import GuardPolicy
@@ -148,14 +148,14 @@ def test_day_and_hour_of_the_run_are_parameters() -> None:
     assert template()["Parameters"]["MonthlyRunDay"]["MaxValue"] == 28, "a month may have no 29th"
 
 
-def test_only_health_and_callbacks_answer_without_a_token() -> None:
-    public = {("GET", "/v1/health"), ("POST", "/v1/callbacks/{psa}/{token}")}
+def test_only_health_callbacks_and_the_screens_own_files_answer_without_a_token() -> None:
+    public = {("GET", "/v1/health"), ("POST", "/v1/callbacks/{psa}/{token}"), *SCREENS}
     assert {(method, path) for method, path, is_public in routes() if is_public} == public
     api = resources("AWS::Serverless::HttpApi")["Api"]["Properties"]
     assert api["Auth"]["DefaultAuthorizer"] in api["Auth"]["Authorizers"]
     assert api["AccessLogSettings"]["DestinationArn"]
     assert api["DefaultRouteSettings"]["ThrottlingRateLimit"]
-    assert all(path.startswith("/v1/") for _, path, _ in routes())
+    assert all(path.startswith("/v1/") for method, path, _ in routes() if (method, path) not in SCREENS)
 
 
 def test_the_gateway_knows_exactly_the_routes_of_the_api() -> None:
@@ -164,10 +164,7 @@ def test_the_gateway_knows_exactly_the_routes_of_the_api() -> None:
         for event in FUNCTIONS["portal"]["Events"].values()
         if event["Type"] == "HttpApi"
     }
-    methods: dict[str, set[str]] = {}
-    for method, path in all_routes():
-        methods.setdefault(path, set()).add(method)
-    assert of_portal == {(next(iter(found)) if len(found) == 1 else "ANY", path) for path, found in methods.items()}
+    assert of_portal - SCREENS == gateway_routes()
 
 
 def test_the_gateways_permissions_fit_into_a_functions_policy() -> None:

@@ -21,7 +21,8 @@ class Settings:
     ``allow_loopback`` lets outbound calls go to 127.0.0.1, for simulators; it is never set in a deployment.
     ``connectwise_hosts`` names on-premise ConnectWise servers in full, ``halopsa_hosts`` HaloPSA servers with a name of
     the MSP's own. ``roles_are_checked`` is off only on one
-    machine, where the person at the keyboard is the administrator.
+    machine, where the person at the keyboard is the administrator. ``oidc_issuer`` and ``oidc_client_id`` are where the
+    screens send people to sign in; ``sign_in_origins`` are the hosts that a page may ask while it does so.
     """
 
     tenant: str
@@ -36,6 +37,9 @@ class Settings:
     halopsa_hosts: tuple[str, ...]
     role_claim: str
     roles_are_checked: bool
+    oidc_issuer: str
+    oidc_client_id: str
+    sign_in_origins: tuple[str, ...]
     monthly_run_function: str
     monthly_run_day: int
     callback_queue_url: str
@@ -62,6 +66,9 @@ class Settings:
             halopsa_hosts=tuple((environment.get("TRUEUP_HALOPSA_HOSTS") or "").split()),
             role_claim=environment.get("TRUEUP_ROLE_CLAIM") or "cognito:groups",
             roles_are_checked=_flag(environment, "TRUEUP_ROLES_ARE_CHECKED", default=True),
+            oidc_issuer=environment.get("TRUEUP_OIDC_ISSUER") or "",
+            oidc_client_id=environment.get("TRUEUP_OIDC_CLIENT_ID") or "",
+            sign_in_origins=tuple((environment.get("TRUEUP_SIGN_IN_ORIGINS") or "").split()),
             monthly_run_function=environment.get("TRUEUP_MONTHLY_RUN_FUNCTION") or "",
             monthly_run_day=int(_number(environment, "TRUEUP_MONTHLY_RUN_DAY", Decimal(1))),
             callback_queue_url=environment.get("TRUEUP_CALLBACK_QUEUE_URL") or "",

@@ -15,16 +15,24 @@ from trueup import bootstrap
 from trueup.api.access import Caller, Role
 from trueup.api.inputs import AccountDecisionBody, BulkBody, ServiceDecisionBody
 from trueup.api.replies import allowed, page_view, position, written
-from trueup.api.run_routes import Cursor, Limit
+from trueup.api.run_routes import Cursor, LongLimit
 from trueup.api.spreadsheets import read_mappings, read_services
-from trueup.api.views import account_view, product_view, service_view
+from trueup.api.views import account_view, product_view, psa_account_view, service_view
 from trueup.domain.accounts import VendorAccountId
 from trueup.domain.errors import VersionConflict
 from trueup.domain.integrations import Side
 from trueup.domain.mapping import MappingState
-from trueup.usecases.mapping import clear_account, exclude_account, exclude_service, map_account, map_service
+from trueup.usecases.mapping import (
+    clear_account,
+    clear_service,
+    exclude_account,
+    exclude_service,
+    map_account,
+    map_service,
+)
 from trueup.usecases.mapping_import import MappingRow, ServiceRow, import_mappings, import_services
 from trueup.usecases.opening import connected, open_psa
+from trueup.usecases.psa_accounts import list_psa_accounts
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
 
@@ -33,7 +41,7 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools l
 def list_accounts(
     mapping: Annotated[MappingState | None, Query(description="Only accounts in this state")] = None,
     cursor: Cursor = None,
-    limit: Limit = 100,
+    limit: LongLimit = 100,
 ) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
     name = f"accounts {mapping or ''}"
@@ -96,20 +104,37 @@ def put_account(
 
 
 @router.delete("/v1/account-mappings/<vendor_account_id>", tags=["mappings"], summary="Take a decision back")
-def delete_account(vendor_account_id: Annotated[str, Path(max_length=256)]) -> Response[str]:
+def delete_account(
+    vendor_account_id: Annotated[str, Path(max_length=256)],
+    version: Annotated[int | None, Query(description="The entry's version that this is based on")] = None,
+) -> Response[str]:
     caller = allowed(router, Role.PREPARER)
-    return written(
-        router,
-        caller,
-        lambda: account_view(
-            clear_account(
-                vendor_account_id,
-                actor=caller.name,
-                accounts=bootstrap.state().accounts,
-                clock=bootstrap.clock(),
-            )
-        ),
+
+    def write() -> dict[str, Any]:
+        _require_version(vendor_account_id, version)
+        entry = clear_account(
+            vendor_account_id, actor=caller.name, accounts=bootstrap.state().accounts, clock=bootstrap.clock()
+        )
+        return account_view(entry)
+
+    return written(router, caller, write)
+
+
+@router.get("/v1/psa-accounts", tags=["mappings"], summary="Clients of the PSA as last read, by name")
+def list_clients(
+    search: Annotated[str, Query(max_length=100, description="Part of a name, a short code or an id")] = "",
+    cursor: Cursor = None,
+    limit: LongLimit = 100,
+) -> dict[str, Any]:
+    allowed(router, Role.VIEWER)
+    name = f"psa-accounts {search}"
+    page = list_psa_accounts(
+        search=search,
+        cursor=position(cursor, list_name=name),
+        limit=limit,
+        snapshots=bootstrap.state().snapshots,
     )
+    return page_view(page, psa_account_view, list_name=name)
 
 
 @router.get("/v1/service-mappings", tags=["mappings"], summary="Vendor services with their product")
@@ -153,6 +178,17 @@ def put_service(
                 service_id, reason=body.exclude_reason or "", actor=caller.name, services=services, clock=clock
             )
         return service_view(entry)
+
+    return written(router, caller, write)
+
+
+@router.delete("/v1/service-mappings/<service_id>", tags=["mappings"], summary="Take a service's decision back")
+def delete_service(service_id: Annotated[str, Path(max_length=256)]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+
+    def write() -> dict[str, Any]:
+        services = bootstrap.state().services
+        return service_view(clear_service(service_id, actor=caller.name, services=services, clock=bootstrap.clock()))
 
     return written(router, caller, write)
 

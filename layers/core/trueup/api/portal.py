@@ -20,9 +20,11 @@ from trueup.api import (
     psa_routes,
     run_routes,
 )
-from trueup.api.access import Role
+from trueup.api.access import Role, caller_of
 from trueup.api.replies import BODY_BYTES_MAXIMUM, allowed, plain_problem, problem_reply
+from trueup.api.screens import compressed
 from trueup.domain.errors import TrueupError
+from trueup.settings import settings
 
 API_VERSION = "1"
 FILES_PATH = "/v1/files/"
@@ -67,7 +69,7 @@ def handle(app: APIGatewayHttpResolver, event: dict[str, Any], context: Any) -> 
             "isBase64Encoded": False,
         }
     answer["headers"] = {**answer.get("headers", {}), **SECURITY_HEADERS, "x-request-id": _request_id(event)}
-    return answer
+    return compressed(event, answer)
 
 
 def _unfit(event: dict[str, Any]) -> Response[str] | None:
@@ -95,6 +97,11 @@ def _add_service_routes(app: APIGatewayHttpResolver) -> None:
     @app.get("/v1/health", tags=["service"], summary="Whether the API answers; it says nothing of the tenant")
     def health() -> dict[str, str]:
         return {"status": "ok", "version": API_VERSION}
+
+    @app.get("/v1/me", tags=["service"], summary="Who is signed in, and the role that person has")
+    def me() -> dict[str, Any]:
+        caller = caller_of(app.current_event.raw_event, settings())
+        return {"name": caller.name, "role": caller.role.name.lower() if caller.role is not None else None}
 
     @app.get("/v1/openapi.json", tags=["service"], summary="This description", include_in_schema=False)
     def openapi() -> Response[str]:

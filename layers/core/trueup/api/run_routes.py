@@ -36,6 +36,7 @@ from trueup.usecases.psa_switch import kept_file, kept_mappings
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
+LongLimit = Annotated[int, Query(ge=1, le=1000, description="How many at most; a page of long entries may hold fewer")]
 Cursor = Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")]
 PeriodText = Annotated[str | None, Query(description="Billing month, YYYY-MM; the present one when left out")]
 
@@ -86,7 +87,7 @@ def list_rows(
     period: PeriodText = None,
     verdict: Annotated[Verdict | None, Query(description="Only rows with this verdict")] = None,
     cursor: Cursor = None,
-    limit: Limit = 100,
+    limit: LongLimit = 100,
 ) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
     chosen = chosen_period(period)

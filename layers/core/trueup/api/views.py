@@ -13,7 +13,7 @@ from typing import Any
 
 from trueup.api.former_views import former_view
 from trueup.domain.audit import AuditEvent, first_broken
-from trueup.domain.billing import Agreement, Product
+from trueup.domain.billing import Agreement, Product, PsaAccount
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Count, Known
 from trueup.domain.integrations import CREDENTIAL_FIELDS, DEFAULT_ADDRESS, Integration, IntegrationName
@@ -231,6 +231,15 @@ def service_view(entry: ServiceEntry) -> View:
     }
 
 
+def psa_account_view(account: PsaAccount) -> View:
+    return {
+        "psa_account_id": account.id,
+        "psa_account_name": account.name,
+        "identifier": account.identifier or None,
+        "status_text": account.status_text or None,
+    }
+
+
 def product_view(product: Product) -> View:
     return {
         "product_id": product.id,
@@ -246,6 +255,7 @@ def integration_view(integration: Integration) -> View:
     report = integration.report
     return {
         "name": integration.name.value,
+        "label": integration.name.label,
         "side": integration.name.side.value,
         "state": integration.state.value,
         "address": integration.address or None,
@@ -270,6 +280,7 @@ def integration_view(integration: Integration) -> View:
             {"name": field.name, "label": field.label, "secret": field.secret, "where": field.where}
             for field in CREDENTIAL_FIELDS[integration.name]
         ],
+        "finished_at": time_text(integration.finished_at),
         "version": integration.version,
     }
 

@@ -134,6 +134,24 @@ def excluded_service(entry: ServiceEntry, decision: Decision) -> ServiceEntry:
     )
 
 
+def clear_service(service_id: str, *, actor: str, services: Services, clock: Clock) -> ServiceEntry:
+    """Take a decision on a service back. It is unmapped until a person decides again. Raises NotFound."""
+    entry = services.get(ServiceId(service_id))
+    decision = Decision(actor, clock.now(), MatchRule.PERSON, "taken back", entry.product_id or "")
+    cleared = replace(
+        entry,
+        state=MappingState.UNMAPPED,
+        product_id=None,
+        product_code="",
+        product_name="",
+        catalog_price=None,
+        psa_system="",
+        psa_integration="",
+        decision=decision,
+    )
+    return _save_service(services, cleared, entry)
+
+
 @dataclass(frozen=True, slots=True)
 class Clients:
     """The clients of the newest complete read of the PSA, and which PSA that was (Integration.system)."""

@@ -1,0 +1,71 @@
+// One row in full: how each count was come by, the line in the PSA, what the plan does, what was done before.
+
+import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { get, put } from "../api.js";
+import { useLoad, useWrite } from "../load.js";
+import { changed } from "../live.js";
+import { follow, href } from "../router.js";
+import { toast } from "../toasts.js";
+import { number, time, name as shownName } from "../format.js";
+import { plainWords, verdict } from "../words.js";
+import { Icon, Status } from "../parts/icon.js";
+import { ReasonDialog } from "../parts/dialog.js";
+import { ProblemNote } from "../parts/problem.js";
+import { Money, Name, When } from "../parts/text.js";
+import { ChangeLine, GuardNotes } from "./change_parts.js";
+import { differenceOf, rowWords } from "./reconcile_rows.js";
+
+const LEGS = [
+  { key: "agreement", words: "Agreement", lead: "what the vendor bills" },
+  { key: "licensed", words: "Licensed", lead: "what is in use" },
+  { key: "billed", words: "Billed", lead: "what the client pays for" },
+];
+
+export function RowDrawer({ row, change, plan, onClose }) {
+  const [isExcluding, setExcluding] = useState(false);
+  const heading = useRef(null);
+  const write = useWrite();
+  const exclude = (reason) => write.run(async () => {
+    await put(`/v1/account-mappings/${encodeURIComponent(row.vendor_account_id)}`, { exclude_reason: reason });
+    setExcluding(false);
+    toast(`${shownName(row.vendor_account_name)} is left out from the next sync on`);
+    changed();
+  });
+  const difference = differenceOf(row);
+  return html`<aside class="drawer" aria-label="Evidence">
+    <header><div class="stack"><h2 tabindex="-1" ref=${heading}><${Name} of=${row.psa_account_name || row.vendor_account_name} /></h2><span class="second"><${Name} of=${row.service_name || row.product_code} /></span></div>
+      <button class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="x" /></button></header>
+    <p class="drawer-verdict"><${Status} of=${verdict(row.verdict)} words=${rowWords(row, true)} />${difference ? html`<${Money} amount=${row.monthly_money} currency=${row.currency} sign />` : null}</p>
+    ${row.reasons.length > 0 && html`<ul class="reasons">${row.reasons.map((reason) => html`<li key=${reason}>${shownName(reason)}</li>`)}</ul>`}
+    <section><h3>Where the numbers come from</h3>${LEGS.map((leg) => html`<${Leg} key=${leg.key} leg=${leg} count=${row.counts[leg.key]} />`)}</section>
+    <section><h3>Line in the PSA</h3>${row.line_id ? html`<dl class="facts">
+        <div><dt>Agreement</dt><dd><${Name} of=${row.agreement_name} /></dd></div><div><dt>Line</dt><dd><code>${row.line_id}</code></dd></div>
+        <div><dt>Product</dt><dd><code>${shownName(row.product_code || row.product_id)}</code></dd></div></dl>` : html`<p class="quiet">No single line that could be changed.</p>`}</section>
+    ${change && html`<section><h3>In the plan</h3><${ChangeLine} change=${change} /><${GuardNotes} change=${change} />
+      <p><a href=${href("plan", { id: plan.id, change: change.id })} onClick=${follow}>Open it in the plan</a></p></section>`}
+    <${Past} row=${row} />
+    ${row.vendor_account_id && html`<footer><button onClick=${() => setExcluding(true)}>Leave this account out…</button><a href=${href("accounts", { q: row.vendor_account_id })} onClick=${follow}>Its mapping</a></footer>`}
+    <${ProblemNote} problem=${write.problem} onDismiss=${write.clear} />
+    ${isExcluding && html`<${ReasonDialog} title=${`Leave ${shownName(row.vendor_account_name)} out?`} confirm="Exclude" isBusy=${write.isBusy} onClose=${() => setExcluding(false)} onConfirm=${exclude}
+      suggestions=${["Billed elsewhere", "Our own account", "A trial that ended"]}><p class="quiet">From the next sync on it is in no comparison. It stays listed under Accounts with the reason.</p></${ReasonDialog}>`}
+  </aside>`;
+}
+
+function Leg({ leg, count }) {
+  const isKnown = count.state === "known";
+  return html`<div class="leg"><div class="leg-head"><span><b>${leg.words}</b> <span class="quiet">${leg.lead}</span></span>${isKnown ? html`<span class="figure big">${number(count.seats)}</span>` : html`<span class="no-data">${count.state === "failed" ? "not read" : "no data"}</span>`}</div>
+    ${isKnown ? html`<p class="quiet">${plainWords(count.basis)}, as of <time datetime=${count.as_of}>${time(count.as_of)}</time></p>` : html`<p class="quiet">${shownName(count.reason)}</p>`}
+    ${isKnown && count.reason && html`<p class="warning">${shownName(count.reason)}</p>`}
+    ${count.evidence.length > 0 && html`<ul class="evidence">${count.evidence.map((one, place) => html`<li key=${place}><code>${shownName(one.source)}</code><span class="quiet">${shownName(one.key)} ${shownName(one.reference)}</span><b class="figure">${one.seats === null ? "" : number(one.seats)}</b></li>`)}</ul>`}</div>`;
+}
+
+// What the history says of this row's account and line.
+function Past({ row }) {
+  const events = useLoad(async () => {
+    const { items } = await get("/v1/history", { limit: 200 });
+    const wanted = new Set([row.vendor_account_id, row.line_id, row.psa_account_id].filter(Boolean).map(String));
+    return items.filter((event) => event.subject.split(/[\s/]+/).some((word) => wanted.has(word))).slice(0, 8);
+  }, [row.id]);
+  if (!events.value || !events.value.length) return null;
+  return html`<section><h3>History</h3><ol class="past">${events.value.map((event) => html`<li key=${event.number}><span>${plainWords(event.action)}${event.after ? html` <span class="quiet">${shownName(event.after)}</span>` : ""}</span><span class="quiet"><bdi>${shownName(event.actor)}</bdi> · <${When} at=${event.at} /></span></li>`)}</ol></section>`;
+}

@@ -1,0 +1,16 @@
+"""One Chromium for all tests of the screens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.portal.town import running_chromium
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with running_chromium() as chromium:
+        yield chromium
