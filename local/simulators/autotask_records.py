@@ -7,6 +7,7 @@ exist, an agreement without an end gets a far one, and only "in effect" or not i
 from collections.abc import Mapping
 from typing import Any
 
+from local.simulators.autotask_periods import PERIOD_LABELS
 from local.simulators.world import CatalogItem, PsaAddition, PsaAgreement, PsaCompany
 
 RECURRING_SERVICE = 7
@@ -33,7 +34,11 @@ CONTRACT_FIELDS: tuple[dict[str, Any], ...] = (
     {"name": "status", "dataType": "integer", "picklist": (("0", "Inactive"), ("1", "In Effect"))},
     {"name": "startDate", "dataType": "datetime"},
     {"name": "endDate", "dataType": "datetime"},
-    {"name": "contractPeriodType", "dataType": "integer", "picklist": (("1", "Monthly"), ("2", "Quarterly"))},
+    {
+        "name": "contractPeriodType",
+        "dataType": "integer",
+        "picklist": tuple((str(value), label) for value, label in PERIOD_LABELS.items()),
+    },
 )
 WEBHOOK_FIELD_FIELDS: tuple[dict[str, Any], ...] = (
     {"name": "id", "dataType": "long"},
@@ -62,7 +67,7 @@ def company_record(company: PsaCompany) -> dict[str, Any]:
     }
 
 
-def contract_record(agreement: PsaAgreement) -> dict[str, Any]:
+def contract_record(agreement: PsaAgreement, period_type: int) -> dict[str, Any]:
     """One recurring service contract."""
     return {
         "id": agreement.id,
@@ -73,7 +78,7 @@ def contract_record(agreement: PsaAgreement) -> dict[str, Any]:
         "status": 1 if agreement.status == "Active" else 0,
         "startDate": f"{agreement.start_date[:10]}T00:00:00",
         "endDate": f"{(agreement.end_date or FAR_END)[:10]}T00:00:00",
-        "contractPeriodType": 1,
+        "contractPeriodType": period_type,
         "billToCompanyID": None,
         "isDefaultContract": False,
         "userDefinedFields": [],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.simulators import autotask_records as records
 from local.simulators.autotask_filters import fixed_ids, lowest_id
+from local.simulators.autotask_periods import period_type_of
 from local.simulators.autotask_units import STATE, AdjustmentError, line_of_row
 from local.simulators.autotask_webhooks import WEBHOOK_ROUTES, webhook_fields, webhook_records
 from local.simulators.messages import Reply, Request, json_reply, wire_time
@@ -104,7 +105,10 @@ def _records(simulator: "AutotaskSimulator", entity: str, wanted: Any = None) ->
         case "Companies":
             return (records.company_record(world.companies[key]) for key in sorted(world.companies))
         case "Contracts":
-            return (records.contract_record(world.agreements[key]) for key in sorted(world.agreements))
+            return (
+                records.contract_record(world.agreements[key], period_type_of(world, key))
+                for key in sorted(world.agreements)
+            )
         case "Services":
             return (records.service_record(world.catalog[key]) for key in sorted(world.catalog))
         case "ContractServices":

@@ -1,17 +1,17 @@
-"""The units of contract services by billing month, and what an adjustment does to them.
+"""The units of contract services by billing period, and what an adjustment does to them.
 
 An addition's quantity in the shared world is the units of today. Changes of other days are kept in the world's
 `vendor_state["autotask"]`: those to come wait there until their day, those that have come are kept so that earlier
-months still say what they said. An adjustment is a difference: it moves every row from its day on, and asking twice
+periods still say what they said. An adjustment is a difference: it moves every row from its day on, and asking twice
 moves them twice.
 """
 
-import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from local.simulators.autotask_periods import Periods
 from local.simulators.autotask_records import FAR_END, price_of
 from local.simulators.world import PsaAddition, World
 
@@ -38,6 +38,7 @@ class Row:
     ends_on: date
     units: int
     posted: bool
+    period_days: int
 
     @property
     def id(self) -> int:
@@ -45,8 +46,7 @@ class Row:
 
     def record(self) -> dict[str, Any]:
         """As `ContractServiceUnits` tells it; the price is that of all units for the days of the row."""
-        month_days = calendar.monthrange(self.starts_on.year, self.starts_on.month)[1]
-        share = ((self.ends_on - self.starts_on).days + 1) / month_days
+        share = ((self.ends_on - self.starts_on).days + 1) / self.period_days
         price = round(self.units * price_of(self.line) * share, 2)
         return {
             "id": self.id,
@@ -113,7 +113,7 @@ class UnitLedger:
     def _row_start(self, line: PsaAddition, today: date) -> date:
         """The first day of the row that holds today: a person's edit changes it and all later ones."""
         cuts = (date.fromisoformat(one["on"]) for one in self._changes(line.id))
-        return max(_first_of_month(today), *(day for day in cuts if day <= today), _first_of_month(today))
+        return max([Periods.of(self.world, line.agreement_id).start_of(today), *(day for day in cuts if day <= today)])
 
     def _fold(self, line: PsaAddition, today: date) -> None:
         due = [
@@ -139,17 +139,21 @@ class UnitLedger:
         return units
 
     def rows_of(self, line: PsaAddition) -> Iterator[Row]:
-        """Every row of the line from last month to some months ahead, and the months in which it begins and ends."""
+        """Every row of the line from last month to some months ahead, and the periods in which it begins and ends."""
         first, last = self._life(line)
         if first > last:
             return
         days = {date.fromisoformat(one["on"]) for one in self._changes(line.id)}
-        for month in self._months(first, last):
-            begins, ends = max(month, first), min(_last_of_month(month), last)
+        periods = Periods.of(self.world, line.agreement_id)
+        for period in self._periods(periods, first, last):
+            period_ends = periods.end_of(period)
+            begins, ends = max(period, first), min(period_ends, last)
             cuts = sorted({begins, *(day for day in days if begins < day <= ends)})
             for at, start in enumerate(cuts):
                 end = cuts[at + 1] - timedelta(days=1) if at + 1 < len(cuts) else ends
-                yield Row(line, start, end, self.units_on(line, start), self._is_posted(start))
+                days_whole = (period_ends - period).days + 1
+                posted = self._is_posted(start, periods)
+                yield Row(line, start, end, self.units_on(line, start), posted, days_whole)
 
     def _life(self, line: PsaAddition) -> tuple[date, date]:
         """First and last day of the line: its own, within those of its contract. A line ends the day it is ended on."""
@@ -160,15 +164,20 @@ class UnitLedger:
             last = min(last, _day(line.cancelled_date) - timedelta(days=1))
         return first, last
 
-    def _months(self, first: date, last: date) -> list[date]:
+    def _periods(self, periods: Periods, first: date, last: date) -> list[date]:
+        """The first days of the periods that are told."""
         today = self.today
-        around = [_month_after(today, step) for step in range(-MONTHS_BEFORE, self.months_ahead + 1)]
-        edges = [_first_of_month(day) for day in (first, last) if day.isoformat() != FAR_END]
-        return sorted({month for month in (*around, *edges) if _last_of_month(month) >= first and month <= last})
+        ahead = max(self.months_ahead, periods.months)
+        around = [_month_after(today, step) for step in range(-MONTHS_BEFORE, ahead + 1)]
+        edges = [day for day in (first, last) if day.isoformat() != FAR_END]
+        starts = {periods.start_of(day) for day in (*around, *edges)}
+        return sorted(start for start in starts if periods.end_of(start) >= first and start <= last)
 
-    def _is_posted(self, start: date) -> bool:
-        through = self.posted_through or _first_of_month(self.today) - timedelta(days=1)
-        return start <= through
+    def _is_posted(self, start: date, periods: Periods) -> bool:
+        """Unless told otherwise, what lies before the period of today."""
+        if self.posted_through is not None:
+            return start <= self.posted_through
+        return start < periods.start_of(self.today)
 
     def adjust(self, line: PsaAddition, on: date, change: int) -> tuple[int, int]:
         """Move all rows from that day on; the units of that day before and after. AdjustmentError when refused."""
@@ -203,14 +212,6 @@ def _anchor(line: PsaAddition, today: date) -> date:
 
 def _day(text: str) -> date:
     return date.fromisoformat(text[:10])
-
-
-def _first_of_month(day: date) -> date:
-    return day.replace(day=1)
-
-
-def _last_of_month(day: date) -> date:
-    return day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
 def _month_after(day: date, months: int) -> date:

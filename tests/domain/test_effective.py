@@ -130,6 +130,23 @@ def test_next_period_is_a_day_too() -> None:
     assert effect_of(wish, CONNECTWISE, agreement(), ON).refusal
 
 
+def test_an_agreement_with_periods_of_its_own_changes_with_its_own_next_one() -> None:
+    own = replace(agreement(), next_period_on=date(2026, 12, 15))
+    from_then = Effect(EffectiveRule.NEXT_PERIOD, date(2026, 12, 15))
+    assert effect_of(AS_THE_PSA_DOES, AUTOTASK, own, ON) == from_then == default_effect(AUTOTASK, ON, own)
+    assert effect_of(EffectiveWish.parse("next_period"), AUTOTASK, own, ON) == from_then
+    assert effect_of(EffectiveWish.parse("2026-12-24"), AUTOTASK, own, ON).day == date(2026, 12, 24)
+    assert default_effect(HALOPSA, ON, own) == Effect(EffectiveRule.NEXT_INVOICE)
+    ends = replace(own, ends_on=date(2026, 12, 14))
+    assert "before 2026-12-15" in effect_of(AS_THE_PSA_DOES, AUTOTASK, ends, ON).refusal
+
+
+def test_a_next_period_that_has_begun_since_it_was_read_is_not_taken_again() -> None:
+    for begun in (ON, date(2026, 10, 15)):
+        stale = replace(agreement(), next_period_on=begun)
+        assert default_effect(AUTOTASK, ON, stale).day == NEXT_MONTH
+
+
 def test_an_agreement_that_ends_before_the_day_says_so() -> None:
     ends = agreement(ends=date(2026, 11, 30), prorates=True)
     assert "ends on 2026-11-30" in effect_of(EffectiveWish.parse("next_period"), CONNECTWISE, ends, ON).refusal

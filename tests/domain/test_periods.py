@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trueup.domain.errors import ConfigurationInvalid, InputInvalid
-from trueup.domain.periods import Period, local_day, utc, zone
+from trueup.domain.periods import Period, local_day, next_period_start, utc, zone
 
 NEW_YORK = ZoneInfo("America/New_York")
 SYDNEY = ZoneInfo("Australia/Sydney")
@@ -141,3 +141,49 @@ def test_a_time_zone_nobody_knows_is_a_setting_to_fix(name: str) -> None:
 
 def test_a_time_zone_by_its_name() -> None:
     assert zone("Europe/London") == ZoneInfo("Europe/London")
+
+
+# Periods that begin when a contract did
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "months", "after", "expected"),
+    [
+        ("2024-01-01", 1, "2026-11-20", "2026-12-01"),
+        ("2024-01-15", 1, "2026-11-14", "2026-11-15"),
+        ("2024-01-15", 1, "2026-11-15", "2026-12-15"),
+        ("2024-01-15", 1, "2026-12-20", "2027-01-15"),
+        ("2024-02-10", 3, "2026-11-09", "2026-11-10"),
+        ("2024-02-10", 3, "2026-11-10", "2027-02-10"),
+        ("2025-11-21", 12, "2026-11-20", "2026-11-21"),
+        ("2025-11-20", 12, "2026-11-20", "2027-11-20"),
+        ("2024-01-31", 1, "2026-01-31", "2026-02-28"),
+        ("2024-01-31", 1, "2026-02-28", "2026-03-31"),
+        ("2023-12-31", 2, "2024-01-01", "2024-02-29"),
+        ("2027-03-05", 1, "2026-11-20", "2027-03-05"),
+        ("2026-11-21", 1, "2026-11-20", "2026-11-21"),
+    ],
+)
+def test_the_next_period_begins_on_the_day_the_contract_did(
+    starts_on: str, months: int, after: str, expected: str
+) -> None:
+    begins = next_period_start(date.fromisoformat(starts_on), months, date.fromisoformat(after))
+    assert begins == date.fromisoformat(expected)
+
+
+@given(
+    st.dates(date(2000, 1, 1), date(2090, 1, 1)),
+    st.sampled_from([1, 3, 6, 12]),
+    st.dates(date(2000, 1, 1), date(2090, 1, 1)),
+)
+def test_the_next_period_is_later_and_there_is_none_between(starts_on: date, months: int, after: date) -> None:
+    begins = next_period_start(starts_on, months, after)
+    assert begins > after
+    assert begins >= starts_on
+    elapsed = (begins.year - starts_on.year) * 12 + begins.month - starts_on.month
+    assert elapsed % months == 0
+    assert begins.day == min(starts_on.day, Period(begins.year, begins.month).last_day.day)
+    if begins > starts_on:
+        day_before = begins - timedelta(days=1)
+        assert next_period_start(starts_on, months, day_before) == begins
+        assert (begins - after).days <= 31 * months

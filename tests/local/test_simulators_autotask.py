@@ -16,6 +16,7 @@ import requests
 
 from local.simulators.autotask import AutotaskSimulator
 from local.simulators.autotask_filters import FilterError, parse_filter
+from local.simulators.autotask_periods import QUARTERLY, Periods, set_period_type
 from local.simulators.autotask_routes import ROUTES, canonical
 from local.simulators.autotask_units import POSTED_MESSAGE, UnitLedger
 from local.simulators.credentials import AUTOTASK_USER_NAME, autotask_headers
@@ -245,6 +246,39 @@ def test_units_come_in_a_row_for_each_month(autotask: Site) -> None:
         ("2026-11-01", "2026-11-30", 42, False),
         ("2026-12-01", "2026-12-31", 42, False),
     ]
+
+
+def test_periods_begin_when_the_contract_did() -> None:
+    with site() as autotask:
+        contract, units = autotask.line.agreement_id, int(autotask.line.quantity)
+        autotask.simulator.world.edit_agreement(contract, start_date="2024-01-15T00:00:00Z")
+        assert [(row[0], row[1], row[3]) for row in autotask.rows()][:3] == [
+            ("2026-07-15", "2026-08-14", True),
+            ("2026-08-15", "2026-09-14", False),
+            ("2026-09-15", "2026-10-14", False),
+        ]
+        set_period_type(autotask.simulator.world, contract, QUARTERLY)
+        assert [(row[0], row[1], row[3]) for row in autotask.rows()] == [
+            ("2026-07-15", "2026-10-14", False),
+            ("2026-10-15", "2027-01-14", False),
+        ]
+        (record,) = autotask.query("Contracts", {"op": "eq", "field": "id", "value": contract})
+        assert (record["startDate"], record["contractPeriodType"]) == ("2024-01-15T00:00:00", QUARTERLY)
+        autotask.adjust(5, "2026-10-15")
+        assert [row[2] for row in autotask.rows()] == [units, units + 5]
+        with pytest.raises(KeyError):
+            set_period_type(autotask.simulator.world, contract, 9)
+
+
+def test_a_day_that_a_month_lacks_is_its_last() -> None:
+    periods = Periods(date(2024, 1, 31), 1)
+    assert [periods.start_of(day) for day in (date(2026, 2, 27), date(2026, 2, 28), date(2026, 3, 31))] == [
+        date(2026, 1, 31),
+        date(2026, 2, 28),
+        date(2026, 3, 31),
+    ]
+    assert periods.end_of(date(2026, 2, 28)) == date(2026, 3, 30)
+    assert periods.start_of(date(2020, 5, 5)) == date(2024, 1, 31)
 
 
 def test_an_adjustment_moves_its_day_and_all_later_ones_and_splits_a_period(autotask: Site) -> None:

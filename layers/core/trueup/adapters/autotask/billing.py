@@ -26,6 +26,7 @@ from trueup.domain.billing import (
     WriteResult,
 )
 from trueup.domain.counts import Seats
+from trueup.domain.line_writes import Wish
 from trueup.ports.clock import Clock
 
 
@@ -72,14 +73,8 @@ class AutotaskBilling:
         siblings: Collection[LineId] = (),
     ) -> WriteResult:
         """See PsaBilling.set_quantity. ``expected`` is compared with the units on the day of ``effective``."""
-        return self._writer.set_quantity(
-            reference,
-            expected=expected,
-            expected_version=expected_version,
-            target=target,
-            effective=effective,
-            siblings=siblings,
-        )
+        wish = Wish(expected, expected_version, Decimal(target), reference.product_id)
+        return self._writer.set_quantity(reference, wish, effective, siblings)
 
 
 def open_autotask(

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Final
 
 from trueup.adapters.autotask.lines import POSTED_REASON, later_units, line_of, row_on, rows_in_order
@@ -23,7 +22,6 @@ from trueup.adapters.http import HttpReply, RetryRule
 from trueup.adapters.write_sending import Answer, Attempts, Sent
 from trueup.domain.billing import Agreement, Line, LineId, LineReference, LineState, WriteOutcome, WriteResult
 from trueup.domain.canonical import decimal_text
-from trueup.domain.counts import Seats
 from trueup.domain.errors import (
     InputInvalid,
     RateLimited,
@@ -92,14 +90,7 @@ class UnitsWriter:
         self._clock = clock
 
     def set_quantity(
-        self,
-        reference: LineReference,
-        *,
-        expected: Decimal,
-        expected_version: str,
-        target: Seats,
-        effective: date | None,
-        siblings: Collection[LineId],
+        self, reference: LineReference, wish: Wish, effective: date | None, siblings: Collection[LineId]
     ) -> WriteResult:
         """See PsaBilling.set_quantity. Raises VendorTrouble only when nothing was sent."""
         if effective is None:
@@ -108,7 +99,6 @@ class UnitsWriter:
                 field="effective",
                 remedy="Give the first day of the next billing month, or another day.",
             )
-        wish = Wish(expected, expected_version, Decimal(target), reference.product_id)
         order = _Order(reference, wish, effective, siblings)
         attempts = Attempts()
         while True:
