@@ -35,15 +35,15 @@ expect.set_options(timeout=10_000)
 
 
 def chromium_path() -> str | None:
-    """Debian's Chromium, or the one that TRUEUP_CHROMIUM names."""
-    return os.environ.get("TRUEUP_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    """Debian's Chromium, or the one that CHROMIUM names."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
     path = chromium_path()
     if path is None:
-        if os.environ.get("CI"):
+        if os.environ.get("CHROMIUM_REQUIRED"):
             pytest.fail("Chromium is not installed, and here it must be: apt-get install chromium")
         pytest.skip("Chromium is not installed (apt install chromium)")
     with sync_playwright() as playwright:

@@ -23,10 +23,16 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """``name`` goes into the history."""
+    """``name`` goes into the history. ``is_person`` is False where no token of a person came with the request."""
 
     name: str
     role: Role | None
+    is_person: bool = True
+
+    def require_person(self) -> None:
+        """Raises NotAllowed for a machine, whatever its key may do."""
+        if not self.is_person:
+            raise NotAllowed("this is for people who are signed in", remedy="Sign in; a key opens /v1/psa/ only.")
 
     def require(self, role: Role) -> None:
         """Raises NotAllowed unless the caller has that role or a higher one."""
@@ -46,7 +52,7 @@ def caller_of(event: dict[str, Any], settings: Settings) -> Caller:
         return Caller("local administrator", Role.ADMIN)
     authorizer = event.get("requestContext", {}).get("authorizer", {})
     claims = authorizer.get("jwt", {}).get("claims", {}) if isinstance(authorizer, dict) else {}
-    return Caller(_name(claims)[:200], _highest(_groups(claims.get(settings.role_claim))))
+    return Caller(_name(claims)[:200], _highest(_groups(claims.get(settings.role_claim))), is_person=bool(claims))
 
 
 def _name(claims: dict[str, Any]) -> str:

@@ -101,6 +101,7 @@ def _add_service_routes(app: APIGatewayHttpResolver) -> None:
     @app.get("/v1/me", tags=["service"], summary="Who is signed in, and the role that person has")
     def me() -> dict[str, Any]:
         caller = caller_of(app.current_event.raw_event, settings())
+        caller.require_person()
         return {"name": caller.name, "role": caller.role.name.lower() if caller.role is not None else None}
 
     @app.get("/v1/openapi.json", tags=["service"], summary="This description", include_in_schema=False)
