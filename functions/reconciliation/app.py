@@ -12,10 +12,8 @@ from trueup import bootstrap
 from trueup.api.events import ReconcileEvent
 from trueup.api.plan_views import plan_totals_view
 from trueup.api.views import totals_view
-from trueup.domain.effective import EffectiveWish
 from trueup.usecases.monthly_run import note_plan
-from trueup.usecases.opening import psa_capabilities
-from trueup.usecases.reconciliation import reconcile_period
+from trueup.usecases.reconciliation import reconcile_reads
 
 logger = Logger()
 metrics = EphemeralMetrics()
@@ -28,20 +26,11 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     logger.append_keys(run_id=order.run_id)
     metrics.add_metadata(key="run_id", value=order.run_id)
     state = bootstrap.state()
-    run = state.runs.get(order.run_id)
-    outcome = reconcile_period(
-        period=run.period,
-        run_id=order.run_id,
+    outcome = reconcile_reads(
+        state.runs.get(order.run_id),
         actor=order.actor,
         policy=bootstrap.reconciliation_policy(),
-        snapshots=state.snapshots,
-        accounts=state.accounts,
-        services=state.services,
-        allocations=state.allocations,
-        capabilities=psa_capabilities(state.integrations),
-        wish=EffectiveWish.parse(run.effective),
-        reconciliations=state.reconciliations,
-        plans=state.plans,
+        state=state,
         clock=bootstrap.clock(),
     )
     run = note_plan(order.run_id, outcome.plan, runs=state.runs, clock=bootstrap.clock(), waits_by_callback=True)

@@ -15,14 +15,12 @@ from trueup.api.plan_views import plan_totals_view, plan_view, undo_view
 from trueup.api.replies import allowed, written
 from trueup.api.run_routes import Limit
 from trueup.api.views import View
-from trueup.domain.effective import EffectiveWish
 from trueup.domain.plan import Plan
 from trueup.settings import settings
-from trueup.usecases.opening import psa_capabilities
 from trueup.usecases.plan_lines import add_line, drop_line
 from trueup.usecases.plan_undo import propose_undo
 from trueup.usecases.plans import approve_plan, ask_to_apply, release_change
-from trueup.usecases.reconciliation import reconcile_period
+from trueup.usecases.reconciliation import reconcile_reads
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
 PlanId = Annotated[str, Path(max_length=64)]
@@ -40,20 +38,11 @@ def propose_plan(body: Annotated[RunReference, Body()]) -> Response[str]:
 
     def write() -> View:
         state = bootstrap.state()
-        run = state.runs.get(body.run_id)
-        outcome = reconcile_period(
-            period=run.period,
-            run_id=body.run_id,
+        outcome = reconcile_reads(
+            state.runs.get(body.run_id),
             actor=caller.name,
             policy=bootstrap.reconciliation_policy(),
-            snapshots=state.snapshots,
-            accounts=state.accounts,
-            services=state.services,
-            allocations=state.allocations,
-            capabilities=psa_capabilities(state.integrations),
-            wish=EffectiveWish.parse(run.effective),
-            reconciliations=state.reconciliations,
-            plans=state.plans,
+            state=state,
             clock=bootstrap.clock(),
         )
         return plan_view(outcome.plan)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from trueup.domain.effective import EffectiveWish
 from trueup.domain.errors import TrueupError
 from trueup.domain.integrations import Side
 from trueup.domain.mapping import MatchingSummary
@@ -24,10 +23,9 @@ from trueup.ports.state_bundle import State
 from trueup.ports.vault import Vault
 from trueup.usecases.auto_matching import auto_match
 from trueup.usecases.monthly_run import fail_run, note_plan, note_progress, note_step
-from trueup.usecases.opening import psa_capabilities
 from trueup.usecases.psa_sync import sync_psa
 from trueup.usecases.reading import Progress, ReadOrder, ReadResult
-from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy, reconcile_period
+from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy, reconcile_reads
 from trueup.usecases.vendor_sync import sync_vendor
 
 
@@ -113,21 +111,7 @@ def reconcile_run(run: Run, systems: Systems, *, actor: str, policy: Reconciliat
     """Compare and propose on what this run has read; the run then waits for a person or is done."""
     note_step(run.id, Step.RECONCILE, runs=systems.state.runs, clock=systems.clock)
     try:
-        outcome = reconcile_period(
-            period=run.period,
-            run_id=run.id,
-            actor=actor,
-            policy=policy,
-            snapshots=systems.state.snapshots,
-            accounts=systems.state.accounts,
-            services=systems.state.services,
-            allocations=systems.state.allocations,
-            capabilities=psa_capabilities(systems.state.integrations),
-            wish=EffectiveWish.parse(run.effective),
-            reconciliations=systems.state.reconciliations,
-            plans=systems.state.plans,
-            clock=systems.clock,
-        )
+        outcome = reconcile_reads(run, actor=actor, policy=policy, state=systems.state, clock=systems.clock)
     except TrueupError as trouble:
         fail_run(run.id, trouble, runs=systems.state.runs, clock=systems.clock)
         raise

@@ -20,10 +20,12 @@ from trueup.domain.periods import local_day
 from trueup.domain.plan import ChangeKind, Plan, PlanState
 from trueup.domain.plan_building import PlanTerms, build_plan
 from trueup.domain.reconcile import Legs, reconcile
-from trueup.domain.runs import Snapshot, is_later
+from trueup.domain.runs import Run, Snapshot, is_later
 from trueup.domain.verdicts import Reconciliation, Verdict
 from trueup.ports.clock import Clock
 from trueup.ports.state import Accounts, Allocations, Plans, Reconciliations, Services, Snapshots
+from trueup.ports.state_bundle import State
+from trueup.usecases.opening import psa_capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,25 @@ def reconcile_period(
     plan = unused_plan(plan, plans, lambda stored: _stands_for(stored, plan, found))
     reconciliations.save(found, run_id=run_id, at=now)
     return Outcome(found, plans.propose(plan, _proposed(plan)))
+
+
+def reconcile_reads(run: Run, *, actor: str, policy: ReconciliationPolicy, state: State, clock: Clock) -> Outcome:
+    """``reconcile_period`` on what this run has read: for the connected PSA, from when the run was asked to count."""
+    return reconcile_period(
+        period=run.period,
+        run_id=run.id,
+        actor=actor,
+        policy=policy,
+        snapshots=state.snapshots,
+        accounts=state.accounts,
+        services=state.services,
+        allocations=state.allocations,
+        capabilities=psa_capabilities(state.integrations),
+        wish=EffectiveWish.parse(run.effective),
+        reconciliations=state.reconciliations,
+        plans=state.plans,
+        clock=clock,
+    )
 
 
 def _proposed(plan: Plan) -> Audit:
