@@ -30,6 +30,7 @@ def connectwise_headers() -> dict[str, str]:
         "Accept": "application/vnd.connectwise.com+json; version=2025.1",
     }
 
+
 AUTOTASK_USER_NAME = "trueup-api@acmemsp.example"
 AUTOTASK_SECRET = "sim-autotask-secret-not-real"
 AUTOTASK_INTEGRATION_CODE = "SIMINTEGRATIONCODE0001"
