@@ -11,6 +11,10 @@ import pytest
 
 from local.simulators.world_records import PsaAddition
 from tests.local.command_line import Machine, machine, month_until_mapped
+from trueup.adapters.clock import SystemClock
+from trueup.domain.effective import PSA_CAPABILITIES
+from trueup.domain.integrations import IntegrationName
+from trueup.usecases.plan_apply import SETTLING_SECONDS
 
 EMAIL = 560
 SECOND_LINE = 99_001
@@ -154,6 +158,27 @@ def test_changes_that_count_from_the_next_period(clients: Clients) -> None:
     assert [item["why"] for item in clients.document("history", "--limit", "300")["items"] if item["why"]].count(
         "changes count from next_period"
     ) == 1
+
+
+def test_who_waits_for_an_interrupted_change_is_told_why(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PSA that writes differences would wait so; the lines here are ConnectWise's."""
+    slept: list[float] = []
+    monkeypatch.setattr(SystemClock, "sleep", lambda _self, seconds: slept.append(seconds))
+    plan = clients.document("run", code=2)["plan"]
+    plan = clients.document("plan", "approve", plan["id"], "--checksum", plan["checksum"])
+    order = ("plan", "apply", plan["id"], "--checksum", plan["checksum"])
+    clients.there.connectwise.faults.add("drop_before_commit", method="PATCH", times=0)
+    assert "unknown" in clients.there(*order).out
+    clients.there.connectwise.faults.clear()
+    slept.clear()
+    able = PSA_CAPABILITIES[IntegrationName.AUTOTASK]
+    monkeypatch.setattr("local.cli.plans.psa_capabilities", lambda _integrations: able)
+    again = clients.there(*order)
+    assert again.code == 0, again.err
+    assert "interrupted while a change was on its way" in again.err
+    seconds = slept[0]
+    assert 120 < seconds <= SETTLING_SECONDS
+    assert f"Waiting {seconds:.0f} seconds" in again.err
 
 
 def test_what_people_read(clients: Clients) -> None:
