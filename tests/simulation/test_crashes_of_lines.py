@@ -20,6 +20,7 @@ from trueup.domain.billing import LineId, WriteOutcome
 from trueup.domain.errors import TrueupError
 from trueup.domain.plan import ChangeKind, Plan, PlanState
 from trueup.domain.verdicts import Verdict
+from trueup.usecases.plan_apply import SETTLING_SECONDS
 
 
 def lacking_office() -> Office:
@@ -101,6 +102,22 @@ def effects_of(part: Callable[[Office], object], office: Office) -> int:
     before = len(office.state.switches.calls)
     part(office)
     return len(office.state.switches.calls) - before
+
+
+@pytest.mark.parametrize(("effective", "waits"), [("", [SETTLING_SECONDS]), ("next_period", [SETTLING_SECONDS])])
+def test_a_line_that_an_interrupted_apply_may_still_be_making_is_waited_for(effective: str, waits: list[float]) -> None:
+    """Looked for at once it might not be there yet, and would be made twice."""
+    office = lacking_office()
+    plan = prepared(office, office.run(effective).plan)
+    makes_line = next(change for change in plan.ready if change.kind is ChangeKind.CREATE_LINE or change.effective)
+    office.state.switches.fail("plans.record", Killed(), skip=plan.ready.index(makes_line))
+    with pytest.raises(Killed):
+        office.apply(plan, owner="killed")
+    restart(office)
+    office.clock.sleeps.clear()
+    assert office.apply(plan, owner="next").is_done
+    assert office.clock.sleeps == waits
+    assert quantities(office) == RIGHT
 
 
 @pytest.mark.parametrize("effective", ["", "next_period"])

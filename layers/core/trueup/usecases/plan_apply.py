@@ -42,11 +42,13 @@ AWAY_AFTER_CHANGES = 3
 """So many changes in a row that the PSA could not be asked about mean that it is away, not that they are unclear."""
 
 SETTLING_SECONDS = 130.0
-"""How long after an interrupted apply of a PSA that writes differences no line may be touched that it had begun.
+"""How long after an interrupted apply nothing it had begun may be sent again where two of the same would double: a
+difference of units, or a line that is made.
 
-A process that is killed right after sending has not watched what became of it, and the units say nothing until a slow
-server has committed: read at once they would ask for the same difference again. The Autotask adapter itself watches an
-unanswered adjustment for 127 seconds, because such a server is assumed to give a request up after 110.
+A process that is killed right after sending has not watched what became of it, and the PSA says nothing until a slow
+server has committed: read at once it would ask for the same difference, or the same line, again. The Autotask adapter
+itself watches an unanswered adjustment for 127 seconds, because such a server is assumed to give a request up after
+110.
 """
 
 OnResult = Callable[[Change, ChangeResult], None]
@@ -100,14 +102,15 @@ def apply_plan(
     hold = partial(leases.acquire, APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
     hold()
     try:
-        time = _Time(capabilities, clock, stop_at_seconds, on_wait)
+        time = _Time(clock, stop_at_seconds, on_wait)
         # Whoever held the lease before may have got further than what was read above.
         plan = plans.get(plan_id)
         plan.require_approved(checksum)
         intended = plan_index.intended(plan_id)
         still_true = StillTrue(plan, accounts, services, snapshots)
         for change in _unfinished(plan):
-            if not time.allows(hold, was_begun=change.id in intended):
+            may_double = change.id in intended and _doubles(change, capabilities)
+            if not time.allows(hold, may_double=may_double):
                 return Applied(plan, is_done=False)
             _require_still_wanted(plan, checksum, period_now, plan_index)
             plans.intend(plan, change, _audit(plan, change, actor, clock.now(), "change begun", ""))
@@ -120,6 +123,16 @@ def apply_plan(
     finally:
         leases.release(APPLY_LEASE, owner=owner)
     return Applied(plan, is_done=True)
+
+
+def _doubles(change: Change, capabilities: PsaCapabilities) -> bool:
+    """Whether a write that is still under way and one more of the same would come to two: a difference, or a line that
+    is made. Any other write sets a value, which setting twice leaves as it is.
+    """
+    makes_line = change.kind is ChangeKind.CREATE_LINE or (
+        change.effective is not None and capabilities.dated_change_makes_line
+    )
+    return capabilities.delta_write or makes_line
 
 
 def _unfinished(plan: Plan) -> list[Change]:
@@ -161,24 +174,22 @@ class _Time:
     began. One wait is enough for all of that: what this apply sends itself is watched by the adapter.
     """
 
-    def __init__(
-        self, capabilities: PsaCapabilities, clock: Clock, stop_at_seconds: float | None, on_wait: OnWait | None
-    ) -> None:
+    def __init__(self, clock: Clock, stop_at_seconds: float | None, on_wait: OnWait | None) -> None:
         self._clock = clock
         self._stop_at_seconds = stop_at_seconds
         self._on_wait = on_wait
-        settling_seconds = SETTLING_SECONDS if capabilities.delta_write else 0.0
-        self._settled_at_seconds = clock.monotonic_seconds() + settling_seconds
+        self._settled_at_seconds = clock.monotonic_seconds() + SETTLING_SECONDS
 
-    def allows(self, hold: Callable[[], object], *, was_begun: bool) -> bool:
-        """Whether the next change may be taken up now; waits for one that was begun before. ``hold`` keeps the lease,
-        before and after the wait: together with what the adapter waits for itself it is longer than the lease.
+    def allows(self, hold: Callable[[], object], *, may_double: bool) -> bool:
+        """Whether the next change may be taken up now; waits for one that was begun before and ``may_double``.
+        ``hold`` keeps the lease, before and after the wait: together with what the adapter waits for itself it is
+        longer than the lease.
         """
         if self._is_over(self._clock.monotonic_seconds()):
             return False
         hold()
         wait_seconds = self._settled_at_seconds - self._clock.monotonic_seconds()
-        if not was_begun or wait_seconds <= 0:
+        if not may_double or wait_seconds <= 0:
             return True
         if self._is_over(self._settled_at_seconds):
             return False
