@@ -100,7 +100,7 @@ def on_a_terminal(there: Machine, *words: str, **variables: str) -> str:
                 pieces.append(piece)
         except OSError:
             pieces.append(b"")  # Linux says so when the other end is closed.
-        child.wait(timeout=60)
+        child.wait(timeout=90)
     os.close(ours)
     return b"".join(pieces).decode()
 
@@ -141,7 +141,7 @@ def test_what_is_not_given_is_asked_for_and_the_secret_is_not_shown(there: Machi
                 assert letter, asked
                 asked += letter
             os.write(ours, answer.encode())
-        out, rest = child.communicate(timeout=60)
+        out, rest = child.communicate(timeout=90)
     os.close(ours)
     assert child.returncode == 0, asked + rest
     assert json.loads(out)["state"] == "pending"

@@ -102,7 +102,7 @@ def test_the_month_is_the_same_with_every_psa(tmp_path: Path, psa: str, label: s
     assert "It finds nothing to do: 0 changes." in told
     require_sound(home, json.loads((home / "world" / "world.json").read_text(encoding="utf-8")))
     other = demo(home)
-    _, err = other.communicate(timeout=30)
+    _, err = other.communicate(timeout=90)
     assert (other.returncode, f"holds a demo with {label}" in err) == (1, True)
 
 
@@ -117,7 +117,7 @@ def test_nobody_is_left_behind_however_it_ends(tmp_path: Path, number: signal.Si
             break
     store = store_pid(home)
     child.send_signal(number)
-    _, err = child.communicate(timeout=30)
+    _, err = child.communicate(timeout=90)
     assert child.returncode == code
     assert "Traceback" not in err
     assert gone(vendors)
@@ -133,7 +133,7 @@ def test_a_state_folder_that_is_no_demo_is_left_alone(tmp_path: Path) -> None:
     precious.write_text("a real month", encoding="utf-8")
     for words in ([], ["--fresh"]):
         child = demo(tmp_path, *words)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=90)
         assert (child.returncode, out) == (1, "")
         assert "is in use and not by a demo" in err
         assert precious.read_text(encoding="utf-8") == "a real month"
@@ -149,5 +149,5 @@ def test_fresh_begins_anew_and_keeps_only_the_log(tmp_path: Path) -> None:
     pid = simulators_pid(home)
     assert not (home / "vault" / "old").exists()
     child.send_signal(signal.SIGTERM)
-    child.communicate(timeout=30)
+    child.communicate(timeout=90)
     assert gone(pid)

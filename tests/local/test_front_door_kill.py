@@ -65,7 +65,7 @@ class Machine:
         assert self.process is not None
         assert self.process.poll() is None, self.log()
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
         store = read_store(self.home)
         if store_too and store is not None and store.kind == "dynoxide":
             os.kill(store.pid, signal.SIGKILL)
@@ -73,11 +73,11 @@ class Machine:
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=90)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         url = json.loads((self.home / READY_FILE).read_text())["url"]
-        reply = requests.request(method, url + path, json=body, timeout=30)
+        reply = requests.request(method, url + path, json=body, timeout=90)
         assert reply.status_code < 300, f"{method} {path}: {reply.status_code} {reply.text}"
         return reply.json()
 

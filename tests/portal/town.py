@@ -31,7 +31,7 @@ WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 360, "height": 720}
 SERVICES = {"9702": "MIME-EMAIL-S1", "9731": "MIME-AWARE", "main:email-security-s1": "MIME-EMAIL-S1"}
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=30_000)
 
 
 def chromium_path() -> str | None:
@@ -62,7 +62,7 @@ class Town:
     connectwise: ConnectWiseSimulator
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
-        reply = requests.request(method, self.url + path, json=body, timeout=30)
+        reply = requests.request(method, self.url + path, json=body, timeout=90)
         assert reply.ok, f"{method} {path}: {reply.status_code} {reply.text}"
         return reply.json()
 
@@ -193,7 +193,7 @@ def _is_own(url: str, town: Town) -> bool:
     return url.startswith((town.url + "/", "blob:", "data:"))
 
 
-def until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to that in time"
