@@ -19,7 +19,7 @@ __all__ = ["store_endpoint"]
 @pytest.fixture(scope="session")
 def theater(store_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theater]:
     made = Theater(store_endpoint, tmp_path_factory.mktemp("stages"))
-    with unhurried_vendors(), made.mimecast, made.connectwise:
+    with made.mimecast, made.connectwise:
         made.load_functions()
         yield made
     assert made.mimecast.internal_errors + made.connectwise.internal_errors == []
@@ -31,6 +31,8 @@ def stage_at(theater: Theater) -> Iterator[Callable[[str], Stage]]:
     with ExitStack() as stack:
 
         def open_stage(level: str) -> Stage:
+            # For this test alone: what is patched for a whole session would be so in other rooms' tests too.
+            stack.enter_context(unhurried_vendors())
             stage = stack.enter_context(theater.stage(level))
             # Left before the stage is: the state must still be there to be looked at.
             stack.callback(lambda: audit(evidence_of(stage)).require_sound())
@@ -52,7 +54,7 @@ def evidence_of(stage: Stage) -> Evidence:
 @pytest.fixture(scope="module")
 def untouched(theater: Theater) -> Iterator[Stage]:
     """One stage with a plan that waits, for all tests of a module that change nothing on it."""
-    with theater.stage("proposed") as stage:
+    with unhurried_vendors(), theater.stage("proposed") as stage:
         yield stage
 
 

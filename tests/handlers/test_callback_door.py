@@ -27,7 +27,7 @@ from local.simulators import credentials
 from local.simulators.connectwise_callbacks import KEY_PATH, CallbackSender, signature
 from local.template import local_deployment
 from tests.handlers.event_checks import callback_secrets
-from tests.handlers.stage import Stage, Theater
+from tests.handlers.stage import Stage, Theater, unhurried_vendors
 from trueup import bootstrap
 from trueup.api.raw_messages import MESSAGE_BYTES_MAXIMUM
 from trueup.domain.facts import psa_facts
@@ -41,7 +41,7 @@ QUEUE = "trueup-local-callbacks"
 @pytest.fixture(scope="module")
 def registered(theater: Theater) -> Iterator[Stage]:
     """Connected, with callbacks registered; one for all tests that only send messages."""
-    with theater.stage("connected") as made:
+    with unhurried_vendors(), theater.stage("connected") as made:
         made.ok("POST", "/v1/callbacks", {"url": "https://trueup.example-msp.com"})
         yield made
 

@@ -15,7 +15,7 @@ from local.front_door.authorizing import Authorizing
 from local.front_door.server import FrontDoor, LocalServer
 from local.template import local_deployment
 from tests.handlers.event_checks import a_client
-from tests.handlers.stage import ADMIN, Stage, Theater, require_problem
+from tests.handlers.stage import ADMIN, Stage, Theater, require_problem, unhurried_vendors
 from tests.handlers.test_portal_errors import BODIES as PEOPLES_BODIES
 from tests.handlers.test_portal_errors import path_of
 from tests.served_routes import routes_of_machines, routes_of_people
@@ -69,7 +69,7 @@ def opened(stage: Stage) -> Iterator[Gateway]:
 @pytest.fixture(scope="module")
 def gateway(theater: Theater) -> Iterator[Gateway]:
     """One for all tests that only ask."""
-    with theater.stage("proposed") as stage:
+    with unhurried_vendors(), theater.stage("proposed") as stage:
         yield from opened(stage)
 
 

@@ -284,12 +284,15 @@ def test_a_function_is_called_by_name_alias_or_arn(lambda_client: Any) -> None:
 
 def test_an_execution_of_a_name_is_started_once(lambda_client: Any) -> None:
     def start(payload: dict[str, Any], name: str = "one") -> Any:
-        return lambda_client.invoke(
+        reply = lambda_client.invoke(
             FunctionName="trueup-local-monthly-run:live",
             InvocationType="Event",
             DurableExecutionName=name,
             Payload=json.dumps(payload).encode(),
         )
+        # A reply that is not read keeps its connection, which nobody closes then.
+        reply["Payload"].read()
+        return reply
 
     scheduled = {"trigger": "schedule", "scheduled_time": "2026-11-01T06:00:00Z"}
     first = start(scheduled)
