@@ -316,6 +316,6 @@ def _ending(stage: Output, home: Home, psa: str, played: Played, seconds: float)
         (f"make demo PSA={psa}", "the same again: it finds nothing to do"),
         (f".venv/bin/trueup demo --psa {psa} --fresh", "begin anew"),
     ):
-        stage.line(f"  {command:<46} {purpose}")
-    stage.line(f"  {'unset ' + HOME_VARIABLE:<46} back to your own state; then:")
-    stage.line(f"  {'.venv/bin/trueup connect mimecast':<46} your own accounts")
+        stage.line(f"  {command:<48} {purpose}")
+    stage.line(f"  {'unset ' + HOME_VARIABLE:<48} back to your own state; then:")
+    stage.line(f"  {'.venv/bin/trueup connect mimecast':<48} your own accounts")

@@ -258,11 +258,15 @@ def plan_table(output: Output, plan: Plan) -> None:
         output.line("  There is nothing to change.", "green")
         return
     has_results = bool(plan.results)
+    shared = _when_all_count(plan)
+    if shared:
+        output.line(f"  {shared}")
+    when = Column("Next invoice", "number") if shared else Column("Counts from, next invoice", "text")
     columns = [Column("Change"), Column("Client", "name"), Column("Product", "name"), Column("From", "number"),
-               Column("To", "number"), Column("Counts from, next invoice", "text"),
+               Column("To", "number"), when,
                Column("A month", "number"), Column("Guard", "text")]  # fmt: skip
     columns += [Column("Result")] if has_results else []
-    output.table(columns, [_change_cells(plan, change, has_results) for change in plan.changes])
+    output.table(columns, [_change_cells(plan, change, has_results, bool(shared)) for change in plan.changes])
     for change in plan.held:
         for hold in change.holds:
             output.paragraph(
@@ -272,14 +276,30 @@ def plan_table(output: Output, plan: Plan) -> None:
             )
 
 
-def _change_cells(plan: Plan, change: Change, has_results: bool) -> list[str | Cell]:
+def _when_all_count(plan: Plan) -> str:
+    """From when every change counts and on which invoice, said once; empty where they differ or a seat does not show
+    on the next invoice yet, for then each change says it for itself.
+    """
+    said = {(change.effective_text, change.next_invoice.on if change.next_invoice else None) for change in plan.changes}
+    shows = all(change.next_invoice and change.next_invoice.quantity == change.target for change in plan.changes)
+    if len(said) > 1 or not shows:
+        return ""
+    ((effective, on),) = said
+    words = {"now": "the moment it is written", "next_invoice": "the next invoice"}.get(effective, effective)
+    return f"Counts from {words}: every change" + (f"; the next invoice is of {on}." if on is not None else ".")
+
+
+def _change_cells(plan: Plan, change: Change, has_results: bool, is_said: bool) -> list[str | Cell]:
+    invoice = change.next_invoice
+    amount = "no price" if invoice is None or invoice.amount is None else f"{money_text(invoice.amount)}"
+    each = "; ".join(part for part in (change.effective_text.replace("_", " "), _next_invoice(change)) if part)
     cells: list[str | Cell] = [
         change.id,
         shown(change.psa_account_name, 26),
         shown(change.product_code, 16),
         decimal_text(change.expected),
         f"{change.target} new line" if change.kind is ChangeKind.CREATE_LINE else str(change.target),
-        "; ".join(part for part in (change.effective_text.replace("_", " "), _next_invoice(change)) if part),
+        amount if is_said else each,
         money(change.monthly_money, change.currency),
         _guard(change),
     ]

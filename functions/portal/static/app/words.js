@@ -7,6 +7,8 @@ const sentence = (text) => {
 
 export const plainWords = sentence;
 
+const among = (table) => (value) => table[value] || { icon: "question", tone: "look", words: sentence(value) };
+
 const VERDICTS = {
   in_line: { icon: "check", tone: "good", words: "In line" },
   bill_more: { icon: "up", tone: "act", words: "Bill more" },
@@ -22,7 +24,7 @@ const VERDICTS = {
   order_and_bill: { icon: "cart", tone: "act", words: "Order and bill" },
 };
 
-export const verdict = (value) => VERDICTS[value] || { icon: "question", tone: "look", words: sentence(value) };
+export const verdict = among(VERDICTS);
 
 const MAPPINGS = {
   mapped: { icon: "check", tone: "good", words: "Mapped" },
@@ -31,7 +33,7 @@ const MAPPINGS = {
   excluded: { icon: "minus", tone: "quiet", words: "Excluded" },
 };
 
-export const mapping = (value) => MAPPINGS[value] || { icon: "question", tone: "look", words: sentence(value) };
+export const mapping = among(MAPPINGS);
 
 const CONNECTIONS = {
   not_connected: { icon: "plug", tone: "quiet", words: "Not connected" },
@@ -41,7 +43,7 @@ const CONNECTIONS = {
   needs_attention: { icon: "alert", tone: "bad", words: "Needs attention" },
 };
 
-export const connection = (value) => CONNECTIONS[value] || { icon: "question", tone: "look", words: sentence(value) };
+export const connection = among(CONNECTIONS);
 
 const PLANS = {
   proposed: { icon: "clock", tone: "act", words: "Proposed" },
@@ -50,7 +52,7 @@ const PLANS = {
   superseded: { icon: "minus", tone: "quiet", words: "Superseded" },
 };
 
-export const planState = (value) => PLANS[value] || { icon: "question", tone: "look", words: sentence(value) };
+export const planState = among(PLANS);
 
 const OUTCOMES = {
   applied: { icon: "check", tone: "good", words: "Applied" },
@@ -60,7 +62,7 @@ const OUTCOMES = {
   unknown: { icon: "question", tone: "bad", words: "Unknown" },
 };
 
-export const outcome = (value) => OUTCOMES[value] || { icon: "question", tone: "look", words: sentence(value) };
+export const outcome = among(OUTCOMES);
 
 const RUNS = {
   running: { icon: "spinner", tone: "act", words: "Running" },
@@ -69,7 +71,7 @@ const RUNS = {
   failed: { icon: "alert", tone: "bad", words: "Failed" },
 };
 
-export const runState = (value) => RUNS[value] || { icon: "question", tone: "look", words: sentence(value) };
+export const runState = among(RUNS);
 
 const GUARDS = {
   decrease: "Fewer seats",
