@@ -25,6 +25,14 @@ class Leg(StrEnum):
     BILLED = "billed"
 
 
+class BillingBasis(StrEnum):
+    """Which count the PSA is to bill, as the tenant decided. larger: whichever of agreement and licensed is more."""
+
+    AGREEMENT = "agreement"
+    LICENSED = "licensed"
+    LARGER = "larger"
+
+
 class Basis(StrEnum):
     """What a count was read from, in falling order of trust for the agreement leg."""
 
@@ -33,6 +41,9 @@ class Basis(StrEnum):
     ACCOUNT_USER_COUNT = "account_user_count"
     MANUAL_FILE = "manual_file"
     PSA_LINE = "psa_line"
+    LICENSED_USERS = "licensed_users"
+    LICENSE_FILE = "license_file"
+    ORDERED = "ordered"
     SUM = "sum"
 
 

@@ -14,10 +14,16 @@ class Side(StrEnum):
 
     VENDOR = "vendor"
     PSA = "psa"
+    LICENSES = "licenses"
+
+    @property
+    def is_required(self) -> bool:
+        """Whether there is no comparison without it: license counts are a third leg where they are connected."""
+        return self is not Side.LICENSES
 
 
 class IntegrationName(StrEnum):
-    """``vendor_files`` and ``psa_files`` are exports that people give in place of an API."""
+    """``vendor_files``, ``psa_files`` and ``license_files`` are exports that people give in place of an API."""
 
     MIMECAST = "mimecast"
     VENDOR_FILES = "vendor_files"
@@ -26,10 +32,12 @@ class IntegrationName(StrEnum):
     HALOPSA = "halopsa"
     SYNCRO = "syncro"
     PSA_FILES = "psa_files"
+    MICROSOFT365 = "microsoft365"
+    LICENSE_FILES = "license_files"
 
     @property
     def side(self) -> Side:
-        return Side.VENDOR if self in _VENDOR_SIDE else Side.PSA
+        return _SIDES.get(self, Side.PSA)
 
     @property
     def label(self) -> str:
@@ -37,7 +45,12 @@ class IntegrationName(StrEnum):
         return _LABELS[self]
 
 
-_VENDOR_SIDE = frozenset({IntegrationName.MIMECAST, IntegrationName.VENDOR_FILES})
+_SIDES: dict[IntegrationName, Side] = {
+    IntegrationName.MIMECAST: Side.VENDOR,
+    IntegrationName.VENDOR_FILES: Side.VENDOR,
+    IntegrationName.MICROSOFT365: Side.LICENSES,
+    IntegrationName.LICENSE_FILES: Side.LICENSES,
+}
 
 _LABELS: dict[IntegrationName, str] = {
     IntegrationName.MIMECAST: "Mimecast",
@@ -47,6 +60,8 @@ _LABELS: dict[IntegrationName, str] = {
     IntegrationName.HALOPSA: "HaloPSA",
     IntegrationName.SYNCRO: "Syncro",
     IntegrationName.PSA_FILES: "PSA files",
+    IntegrationName.MICROSOFT365: "Microsoft 365",
+    IntegrationName.LICENSE_FILES: "license count files",
 }
 
 
@@ -134,6 +149,19 @@ CREDENTIAL_FIELDS: dict[IntegrationName, tuple[CredentialField, ...]] = {
     ),
     IntegrationName.VENDOR_FILES: (),
     IntegrationName.PSA_FILES: (),
+    IntegrationName.MICROSOFT365: (
+        CredentialField(
+            "tenant_id", "Directory (tenant) ID", False, "your own tenant: Microsoft Entra admin center, Overview"
+        ),
+        CredentialField(
+            "client_id",
+            "Application (client) ID",
+            False,
+            "Entra admin center, App registrations, the multitenant application that your clients' tenants consented to",
+        ),
+        CredentialField("client_secret", "Client secret", True, "the application, Certificates & secrets: its Value"),
+    ),
+    IntegrationName.LICENSE_FILES: (),
 }
 
 DEFAULT_ADDRESS: dict[IntegrationName, str] = {
@@ -143,4 +171,7 @@ DEFAULT_ADDRESS: dict[IntegrationName, str] = {
     IntegrationName.AUTOTASK: "https://webservices.autotask.net",
     IntegrationName.VENDOR_FILES: "files:vendor",
     IntegrationName.PSA_FILES: "files:psa",
+    # National clouds have hosts of their own; the adapter lists them.
+    IntegrationName.MICROSOFT365: "https://graph.microsoft.com",
+    IntegrationName.LICENSE_FILES: "files:licenses",
 }

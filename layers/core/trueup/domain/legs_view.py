@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from trueup.domain.accounts import AccountState, ServiceCount, ServiceId, ServiceKind, VendorAccountId, VendorFacts
@@ -19,6 +19,7 @@ from trueup.domain.billing import (
     PsaAccountId,
     PsaFacts,
 )
+from trueup.domain.counts import BillingBasis, Count
 from trueup.domain.legs import Billing, billed_leg
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
 
@@ -27,11 +28,26 @@ Pair = tuple[PsaAccountId, ProductId]
 
 
 @dataclass(frozen=True, slots=True)
+class OrderedSeats:
+    """A change order that was sent to the vendor, for a tenant whose policy is to bill at once: what the agreement will
+    hold.
+    """
+
+    vendor_id: VendorAccountId
+    service_id: ServiceId
+    seats: int
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Legs:
     """All that one reconciliation looks at.
 
     ``on`` is the MSP's calendar day at the start of the run, ``psa_read_at`` when the PSA was read, ``currency`` what a
     line is in when its agreement names none. ``allocations`` are what people said of lines of the PSA that was read.
+    ``licensed`` is the licensed count of each client, by the counting policy that holds for it; a client that is not in
+    it has none (no tenant is mapped to it, or Microsoft 365 is not connected). ``ordered`` are seats that count as agreed
+    though the vendor does not show them yet. ``basis`` is which count the PSA is to bill.
     """
 
     period: str
@@ -43,6 +59,9 @@ class Legs:
     services: tuple[ServiceEntry, ...]
     currency: str
     allocations: tuple[Allocation, ...] = ()
+    licensed: Mapping[PsaAccountId, Count] = field(default_factory=dict)
+    ordered: tuple[OrderedSeats, ...] = ()
+    basis: BillingBasis = BillingBasis.AGREEMENT
 
 
 class LegsView:

@@ -118,6 +118,7 @@ class ServiceEntry:
     """One vendor service with the product it is billed as.
 
     ``catalog_price`` is the product's price in the PSA's catalog when it was mapped: it values what no line bills yet.
+    ``is_per_user`` is whether it is sold by the licensed user, so that the licensed count says what to order of it.
     """
 
     service_id: ServiceId
@@ -134,6 +135,7 @@ class ServiceEntry:
     psa_system: str = ""
     former: tuple[FormerTarget, ...] = ()
     psa_integration: str = ""
+    is_per_user: bool = True
 
     def counts_in(self, system: str) -> bool:
         """Whether what is decided here holds in that PSA: a mapping is true of no other PSA than its own."""

@@ -10,9 +10,13 @@ from trueup.domain.integrations import Side
 
 
 class RunState(StrEnum):
+    """superseded: a newer run took the place of one that waited, and nothing of it can be approved any more."""
+
     RUNNING = "running"
     WAITING_FOR_APPROVAL = "waiting_for_approval"
+    WAITING_FOR_ORDERS = "waiting_for_orders"
     DONE = "done"
+    SUPERSEDED = "superseded"
     FAILED = "failed"
 
 
@@ -24,6 +28,8 @@ class Step(StrEnum):
     RECONCILE = "reconcile"
     APPROVE = "approve"
     APPLY = "apply"
+    ORDER = "order"
+    SEAL = "seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        return self.state in {RunState.DONE, RunState.FAILED}
+        return self.state in {RunState.DONE, RunState.FAILED, RunState.SUPERSEDED}
 
     @property
     def holds_place(self) -> bool:

@@ -16,12 +16,16 @@ class Verdict(StrEnum):
     """The outcome of comparing the legs.
 
     new revenue: the vendor bills seats that no PSA line bills on. not sold: a PSA line bills what the vendor does not.
-    held: the line is there but cannot be changed as things stand; the reasons say why.
+    held: the line is there but cannot be changed as things stand; the reasons say why. order more, order less: the PSA
+    bills what it should and the agreement with the vendor is off the licensed count. order and bill: both are off.
     """
 
     IN_LINE = "in_line"
     BILL_MORE = "bill_more"
     BILL_LESS = "bill_less"
+    ORDER_MORE = "order_more"
+    ORDER_LESS = "order_less"
+    ORDER_AND_BILL = "order_and_bill"
     NEW_REVENUE = "new_revenue"
     NOT_SOLD = "not_sold"
     UNMAPPED = "unmapped"
@@ -40,8 +44,11 @@ class Verdict(StrEnum):
 
 
 VERDICT_ORDER: tuple[Verdict, ...] = (
+    Verdict.ORDER_AND_BILL,
     Verdict.BILL_MORE,
     Verdict.BILL_LESS,
+    Verdict.ORDER_MORE,
+    Verdict.ORDER_LESS,
     Verdict.NEW_REVENUE,
     Verdict.NOT_SOLD,
     Verdict.HELD,
@@ -73,6 +80,26 @@ class RowCounts:
     agreement: Count
     licensed: Count
     billed: Count
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNeed:
+    """What the agreement with the vendor should hold for one account and service, and does not.
+
+    ``agreement`` is what it holds now and ``target`` what the licensed count asks for, both in seats. ``obstacle`` says
+    in words why no change order can be drafted from this as it stands (several accounts share the client's users, a
+    count is doubtful); empty when one can.
+    """
+
+    vendor_id: VendorAccountId
+    service_id: ServiceId
+    agreement: int
+    target: int
+    obstacle: str = ""
+
+    @property
+    def delta(self) -> int:
+        return self.target - self.agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +137,10 @@ class Row:
     agreement: Agreement | None = None
     shares: tuple[LineShare, ...] = ()
     choices: tuple[Agreement, ...] = ()
+    order: OrderNeed | None = None
+    """What to order from the vendor; None where agreement and licensed count agree or one of them is not known."""
+    bill_target: int | None = None
+    """What the PSA should bill by the tenant's billing basis; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +175,7 @@ class Totals:
     billed_seats: int
     money: tuple[tuple[str, Verdict, Decimal], ...]
     rows_without_price: int
+    licensed_seats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
