@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from local.cli.home import environment_of
 from local.front_door.http_event import RouteTable, WebReply, WebRequest, event_of, path_of, reply_of
@@ -136,7 +136,116 @@ def test_an_answer_that_was_not_asked_for_is_refused(context: BrowserContext, pl
     assert page.evaluate("sessionStorage.getItem('trueup.token')") is None
 
 
+def signed_in(page: Page) -> bool:
+    return page.evaluate("sessionStorage.getItem('trueup.token')") is not None
+
+
+def ask_again(page: Page) -> None:
+    """What the page does by itself every few seconds, now: it looks how far the newest run is."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+class HeldDiscovery:
+    """The issuer's discovery as a slow network has it: every reply waits until it is let go."""
+
+    def __init__(self, page: Page, place: Place) -> None:
+        self._held: list[Route] = []
+        self._is_open = False
+        page.route(f"{place.issuer.url}/.well-known/**", self._on_route)
+
+    def _on_route(self, route: Route) -> None:
+        if self._is_open:
+            route.continue_()
+        else:
+            self._held.append(route)
+
+    def let_go(self) -> None:
+        self._is_open = True
+        for route in self._held:
+            route.continue_()
+
+
 def test_signing_out_forgets_the_token_and_tells_the_issuer(context: BrowserContext, place: Place) -> None:
     page = opened(context, place, "/reconcile", person="vic@msp.example", group="viewer")
+    asked = len(place.issuer.asked)
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile(re.escape(place.issuer.url) + "/logout"))
+    assert len(place.issuer.asked) == asked, "nobody was signed in again on the way out"
+    page.goto(f"{place.url}/icon.svg")
+    assert not signed_in(page)
+
+
+def test_who_signs_out_is_not_signed_in_again_by_what_the_page_does_meanwhile(
+    context: BrowserContext, place: Place
+) -> None:
+    page = opened(context, place, "/reconcile", person="vic@msp.example", group="viewer")
+    asked = len(place.issuer.asked)
+    discovery = HeldDiscovery(page, place)
+    with page.expect_request(re.compile("well-known")):
+        page.get_by_role("button", name="Sign out").click()
+    assert not signed_in(page), "the token is gone before anybody is asked"
+    for _ in range(3):
+        ask_again(page)
+    page.evaluate("new Promise((done) => setTimeout(done))")
+    discovery.let_go()
+    expect(page).to_have_url(re.compile(re.escape(place.issuer.url) + "/logout"))
+    assert len(place.issuer.asked) == asked
+
+
+def test_who_signs_out_while_a_sign_in_begins_is_not_signed_in(context: BrowserContext, place: Place) -> None:
+    page = opened(context, place, "/reconcile", person="vic@msp.example", group="viewer")
+    asked = len(place.issuer.asked)
+    discovery = HeldDiscovery(page, place)
+    page.evaluate("sessionStorage.removeItem('trueup.token')")
+    with page.expect_request(re.compile("well-known")):
+        ask_again(page)
+    page.get_by_role("button", name="Sign out").click()
+    discovery.let_go()
+    expect(page).to_have_url(re.compile(re.escape(place.issuer.url) + "/logout"))
+    assert len(place.issuer.asked) == asked
+
+
+def test_many_questions_without_a_token_begin_one_sign_in(context: BrowserContext, place: Place) -> None:
+    page = opened(context, place, "/reconcile?view=all", person="vic@msp.example", group="viewer")
+    asked = len(place.issuer.asked)
+    discoveries: list[str] = []
+    page.on("request", lambda request: "well-known" in request.url and discoveries.append(request.url))
+    discovery = HeldDiscovery(page, place)
+    page.evaluate("sessionStorage.removeItem('trueup.token')")
+    with page.expect_request(re.compile("well-known")):
+        for _ in range(4):
+            ask_again(page)
+    page.evaluate("new Promise((done) => setTimeout(done))")
+    with page.expect_request(re.compile("/token$")):
+        discovery.let_go()
+    expect(page.locator("main h1").first).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/reconcile\?view=all$"))
+    expect(page.locator(".me")).to_contain_text("vic@msp.example")
+    assert len(place.issuer.asked) == asked + 1
+    assert len(discoveries) == 2, "one to leave by, one to come back by"
+
+
+def test_a_token_that_is_refused_begins_a_new_sign_in_but_not_for_ever(context: BrowserContext, place: Place) -> None:
+    page = opened(context, place, "/reconcile", person="vic@msp.example", group="viewer")
+    asked = len(place.issuer.asked)
+    kept = (
+        "sessionStorage.setItem('trueup.token', JSON.stringify({"
+        "...JSON.parse(sessionStorage.getItem('trueup.token')), token: 'revoked', since: %s}))"
+    )
+    page.evaluate(kept % "0")
+    with page.expect_request(re.compile("/token$")):
+        ask_again(page)
+    expect(page.locator(".me")).to_contain_text("vic@msp.example")
+    assert len(place.issuer.asked) == asked + 1
+    page.evaluate(kept % "Date.now()")
+    ask_again(page)
+    expect(page.get_by_role("alert").first).to_contain_text("This sign-in is not accepted here")
+    assert len(place.issuer.asked) == asked + 1
+
+
+def test_an_issuer_that_cannot_be_told_is_said(context: BrowserContext, place: Place) -> None:
+    page = opened(context, place, "/reconcile", person="vic@msp.example", group="viewer")
+    page.route(f"{place.issuer.url}/**", lambda route: route.abort())
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Signed out, but only here")).to_be_visible()
+    assert not signed_in(page)

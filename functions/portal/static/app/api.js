@@ -81,7 +81,7 @@ async function carry(method, path, { query, body, text, type }) {
     throw new Problem(UNREACHABLE);
   }
   if (reply.ok) return reply;
-  if (reply.status === 401) signInAgain();
+  if (reply.status === 401) await signInAgain(token);
   throw await problemOf(reply);
 }
 
@@ -103,7 +103,7 @@ async function problemOf(reply) {
 }
 
 function plain(status) {
-  if (status === 401) return { code: "signed_out", detail: "you are signed out", remedy: "Sign in again." };
+  if (status === 401) return { code: "signed_out", detail: "this sign-in is not accepted here", remedy: "Sign out and in again; if it lasts, ask who set up the sign-in." };
   if (status === 403) return { code: "not_allowed", detail: "this is not allowed", remedy: "Ask an administrator for the role." };
   if (status === 429) return { code: "too_many", detail: "too many requests at once", remedy: "Wait a moment and try again." };
   return { code: `http_${status}`, detail: `the server answered ${status}`, remedy: "Try again in a moment." };

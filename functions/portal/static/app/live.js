@@ -11,6 +11,8 @@ export const live = createStore({ run: null, integrations: null, me: null, probl
 const BUSY_MILLISECONDS = 700;
 const IDLE_MILLISECONDS = 15_000;
 let timer = 0;
+// A reply counts only as long as nothing newer has been asked or noticed.
+let turn = 0;
 
 export const useLive = () => useStore(live);
 export const isRunning = (run) => run !== null && run.state === "running";
@@ -44,6 +46,7 @@ export async function startRun(options) {
 }
 
 export function noticed(run) {
+  turn += 1;
   live.set((now) => ({ ...now, run }));
   schedule(BUSY_MILLISECONDS);
 }
@@ -61,13 +64,16 @@ function schedule(milliseconds) {
 
 async function look() {
   const before = live.get().run;
+  const mine = ++turn;
   try {
     const { items } = await get("/v1/runs", { limit: 1 });
+    if (mine !== turn) return;
     const run = items[0] || null;
     const isNews = stamp(run) !== stamp(before);
     if (isNews) live.set((now) => ({ ...now, run, problem: null, changes: now.changes + (hasMoved(before, run) ? 1 : 0) }));
     if (isNews && before && isRunning(before) && !isRunning(run)) refreshIntegrations();
   } catch (problem) {
+    if (mine !== turn) return;
     live.set((now) => ({ ...now, problem }));
   }
   schedule(isRunning(live.get().run) && !document.hidden ? BUSY_MILLISECONDS : IDLE_MILLISECONDS);

@@ -12,7 +12,7 @@ import { ago, duration, number, time } from "./format.js";
 import { step } from "./words.js";
 import { Icon } from "./parts/icon.js";
 import { Dialog } from "./parts/dialog.js";
-import { ProblemNote } from "./parts/problem.js";
+import { ProblemNote, SignedOutHere } from "./parts/problem.js";
 import { Integrations } from "./screens/integrations.js";
 import { Accounts } from "./screens/accounts.js";
 import { Services } from "./screens/services.js";
@@ -36,6 +36,7 @@ export function Shell() {
   const now = useLive();
   const main = useRef(null);
   const [isHelpOpen, setHelpOpen] = useState(false);
+  const [farewell, setFarewell] = useState(null);
   useEffect(() => { begin(); }, []);
   useStart(page, now.integrations);
   const chosen = SCREENS.find((one) => one.page === page);
@@ -48,9 +49,10 @@ export function Shell() {
     { key: "ArrowDown", label: "Into the table; then up and down its rows", run: () => document.querySelector("#main .table")?.focus() },
     ...SCREENS.map((one) => ({ key: `g ${one.key}`, label: `Go to ${one.words}`, run: () => go(one.page) })),
   ]);
+  if (farewell) return html`<${SignedOutHere} trouble=${farewell} />`;
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.focus(); }}>Skip to content</a>
     <div class="frame">
-      <${Rail} page=${page} me=${now.me} needsFinish=${needsFinish} onHelp=${() => setHelpOpen(true)} />
+      <${Rail} page=${page} me=${now.me} needsFinish=${needsFinish} onHelp=${() => setHelpOpen(true)} onLeave=${() => signOut().catch(setFarewell)} />
       <div class="stage">
         <header>
           ${isOnOneMachine && html`<p class="machine" role="note"><${Icon} name="screen" /> No sign-in on this machine: whoever uses it is the administrator.</p>`}
@@ -95,7 +97,7 @@ function focusSearch() {
   }
 }
 
-function Rail({ page, me, needsFinish, onHelp }) {
+function Rail({ page, me, needsFinish, onHelp, onLeave }) {
   const [chosen, setChosen] = useState(theme());
   const change = () => { chooseTheme(nextTheme()); setChosen(theme()); };
   const groups = [...new Set(SCREENS.map((one) => one.group))];
@@ -111,7 +113,7 @@ function Rail({ page, me, needsFinish, onHelp }) {
       <button class="quiet-button" onClick=${onHelp}><${Icon} name="keyboard" /><span>Shortcuts</span><kbd>?</kbd></button>
       <button class="quiet-button" onClick=${change} aria-label=${`Theme: ${chosen}. Change`}><${Icon} name=${icon} /><span>Theme: ${chosen}</span></button>
       ${me && html`<div class="me"><${Icon} name="user" /><span><bdi>${me.name}</bdi><small>${me.role || "no role"}</small></span>
-        ${!isOnOneMachine && html`<button class="link" onClick=${signOut}>Sign out</button>`}</div>`}
+        ${!isOnOneMachine && html`<button class="link" onClick=${onLeave}>Sign out</button>`}</div>`}
     </div>
   </nav>`;
 }

@@ -31,6 +31,15 @@ export function SignInTrouble({ trouble }) {
   </main>`;
 }
 
+// Signed out in this tab, while the identity provider could not be told.
+export function SignedOutHere({ trouble }) {
+  return html`<main class="alone">
+    <h1>Signed out, but only here</h1>
+    <${ProblemNote} problem=${{ detail: trouble.message, remedy: "Trueup has forgotten who you were, but your identity provider may still know you in this browser. Sign out there too, or close the browser." }} />
+    <p><a class="button primary" href="/">Sign in again</a></p>
+  </main>`;
+}
+
 // An empty list is never just empty: it says why, and what to do next.
 export function Empty({ icon = "check", title, children }) {
   return html`<div class="empty"><${Icon} name=${icon} /><h2>${title}</h2><div>${children}</div></div>`;
