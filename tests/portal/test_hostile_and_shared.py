@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from local.simulators import World, demo_world
-from tests.portal.town import NARROW, Town, Visitor, open_town, visiting
+from tests.portal.town import AT_REST, NARROW, Town, Visitor, open_town, visiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:No application metrics")]
 
@@ -131,5 +131,5 @@ def test_nothing_moves_while_a_screen_is_drawn(visitor: Visitor) -> None:
     )
     for path in ("/reconcile", "/accounts", "/plan"):
         drawn(visitor, path)
-        visitor.page.wait_for_timeout(300)
+        visitor.page.evaluate(AT_REST)
         assert visitor.page.evaluate("window.moved") < 0.1, path

@@ -1,6 +1,6 @@
 // Every key the screens listen to, in one place, so that `?` can list what works where one stands.
 
-import { useEffect, useRef } from "../vendor/htm-preact.js";
+import { useLayoutEffect, useRef } from "../vendor/htm-preact.js";
 import { createStore } from "./store.js";
 
 // Groups of keys, the newest last: [{title, keys: [{key, label, run}]}].
@@ -14,7 +14,8 @@ const SECOND_KEY_MILLISECONDS = 1200;
 export function useKeys(title, keys) {
   const kept = useRef(null);
   kept.current = keys;
-  useEffect(() => {
+  // Before the browser paints: whoever sees the screen can use its keys.
+  useLayoutEffect(() => {
     const group = { title, keys: () => kept.current.filter(Boolean) };
     groups.set((all) => [...all, group]);
     return () => groups.set((all) => all.filter((other) => other !== group));

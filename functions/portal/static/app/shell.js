@@ -1,6 +1,6 @@
 // The frame of every screen: where one can go, how fresh the numbers are, what runs, who is signed in.
 
-import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { useRoute, follow, href, go } from "./router.js";
 import { begin, isRunning, refreshIntegrations, startRun, useLive, useNow } from "./live.js";
 import { Toasts, toast } from "./toasts.js";
@@ -83,7 +83,7 @@ export const isSetUp = (integrations) =>
 
 function useFocusOnArrival(page, main) {
   const isFirst = useRef(true);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isFirst.current) isFirst.current = false;
     else main.current.focus({ preventScroll: true });
   }, [page]);

@@ -1,6 +1,6 @@
 // One value that several parts of the page look at, and who is told when it changes.
 
-import { useEffect, useState } from "../vendor/htm-preact.js";
+import { useLayoutEffect, useState } from "../vendor/htm-preact.js";
 
 export function createStore(value) {
   const listeners = new Set();
@@ -19,7 +19,7 @@ export function createStore(value) {
 
 export function useStore(store) {
   const [value, setValue] = useState(store.get());
-  useEffect(() => {
+  useLayoutEffect(() => {
     setValue(store.get());
     return store.subscribe(setValue);
   }, [store]);

@@ -1,6 +1,6 @@
 // Dialogs: the browser's own, so that focus stays inside, Escape closes, and focus goes back to where it was.
 
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { Icon } from "./icon.js";
 
 let number = 0;
@@ -8,7 +8,7 @@ let number = 0;
 export function Dialog({ title, onClose, children, wide = false }) {
   const element = useRef(null);
   const [id] = useState(() => `dialog-${++number}`);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = element.current;
     dialog.showModal();
     return () => dialog.close();
@@ -49,18 +49,19 @@ export function ReasonDialog({ title, children, label = "Reason", confirm, onCon
 // Find one thing in a list by typing: arrows move, Enter takes it.
 export function Picker({ title, hint, placeholder, initial = "", find, itemKey, renderItem, onPick, onClose, emptyWords }) {
   const [text, setText] = useState(initial);
-  const [state, setState] = useState({ items: [], problem: null, isLoading: false });
+  // What was found, and for which text: Enter takes nothing that was found for another text than the one that stands there.
+  const [state, setState] = useState({ items: [], problem: null, foundFor: null });
+  const isLooking = state.foundFor !== text;
   const [active, setActive] = useState(0);
   const list = useRef(null);
   useEffect(() => {
     let isCurrent = true;
-    setState((now) => ({ ...now, isLoading: true }));
     const timer = setTimeout(async () => {
       try {
         const items = await find(text);
-        if (isCurrent) setState({ items, problem: null, isLoading: false });
+        if (isCurrent) setState({ items, problem: null, foundFor: text });
       } catch (problem) {
-        if (isCurrent) setState({ items: [], problem, isLoading: false });
+        if (isCurrent) setState({ items: [], problem, foundFor: text });
       }
       if (isCurrent) setActive(0);
     }, 120);
@@ -71,7 +72,7 @@ export function Picker({ title, hint, placeholder, initial = "", find, itemKey, 
     const last = state.items.length - 1;
     if (event.key === "ArrowDown") setActive(Math.min(last, active + 1));
     else if (event.key === "ArrowUp") setActive(Math.max(0, active - 1));
-    else if (event.key === "Enter" && !state.isLoading && state.items[active]) onPick(state.items[active]);
+    else if (event.key === "Enter" && !isLooking && state.items[active]) onPick(state.items[active]);
     else return;
     event.preventDefault();
   };
@@ -82,10 +83,10 @@ export function Picker({ title, hint, placeholder, initial = "", find, itemKey, 
         aria-expanded="true" aria-controls="picker-list" aria-autocomplete="list"
         aria-activedescendant=${state.items[active] ? `picker-${active}` : undefined}
         onInput=${(event) => setText(event.target.value)} onKeyDown=${onKeyDown} /></div>
-    <ul class="picker-list" role="listbox" id="picker-list" aria-label=${title} ref=${list}>
+    <ul class="picker-list" role="listbox" id="picker-list" aria-label=${title} aria-busy=${isLooking ? "true" : "false"} ref=${list}>
       ${state.items.map((item, index) => html`<li id=${`picker-${index}`} role="option" key=${itemKey(item)}
         aria-selected=${index === active ? "true" : "false"} onMouseMove=${() => setActive(index)} onClick=${() => onPick(item)}>${renderItem(item)}</li>`)}
     </ul>
-    ${!state.items.length && html`<p class="quiet picker-none" role="status">${state.isLoading ? "Looking…" : state.problem ? `${state.problem.detail}. ${state.problem.remedy}` : emptyWords(text)}</p>`}
+    ${!state.items.length && html`<p class="quiet picker-none" role="status">${isLooking ? "Looking…" : state.problem ? `${state.problem.detail}. ${state.problem.remedy}` : emptyWords(text)}</p>`}
   </${Dialog}>`;
 }

@@ -36,7 +36,7 @@ export function VirtualTable(props) {
   }, []);
 
   const headerHeight = isNarrow ? 0 : 34;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = scroller.current;
     if (active === null || active >= items.length) return;
     const top = active * height;

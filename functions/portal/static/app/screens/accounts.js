@@ -1,7 +1,7 @@
 // Which vendor account is which client of the PSA. One table; every decision is stored at once and can be taken back.
 
-import { html, useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
-import { download, get, getAll, post, postCsv, put, remove } from "../api.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
+import { download, getAll, post, postCsv } from "../api.js";
 import { useLoad } from "../load.js";
 import { useLive } from "../live.js";
 import { useKeys } from "../keys.js";
@@ -17,6 +17,7 @@ import { Name, When } from "../parts/text.js";
 import { VirtualTable, focusTable } from "../parts/table.js";
 import { ClientPanel } from "./client_panel.js";
 import { AccountCell, decisionWords } from "./account_cells.js";
+import { useDecisions } from "./account_decisions.js";
 
 const PAGE = 1000;
 const TABS = [
@@ -39,21 +40,31 @@ function inOrder(entries) {
 
 function useAccounts() {
   const { changes } = useLive();
+  // Rows as this page last had them stored: a list that was asked for earlier must not put an older state over them.
+  const newest = useRef(new Map());
+  const kept = (item) => {
+    const own = newest.current.get(item.vendor_account_id);
+    return own && own.version >= item.version ? own : item;
+  };
+  const listed = (items) => ({ order: inOrder(items).map((entry) => entry.vendor_account_id), byId: new Map(items.map((entry) => [entry.vendor_account_id, kept(entry)])) });
   const accounts = useLoad(async ({ onPart, isCurrent }) => {
-    const part = (items) => onPart({ order: inOrder(items).map((entry) => entry.vendor_account_id), byId: new Map(items.map((entry) => [entry.vendor_account_id, entry])) });
-    const all = await getAll("/v1/account-mappings", { limit: PAGE }, { onPage: (items, _first, isLast) => isLast || part([...items]), isCurrent });
-    return all && { order: inOrder(all.items).map((entry) => entry.vendor_account_id), byId: new Map(all.items.map((entry) => [entry.vendor_account_id, entry])) };
+    const all = await getAll("/v1/account-mappings", { limit: PAGE }, { onPage: (items, _first, isLast) => isLast || onPart(listed([...items])), isCurrent });
+    return all && listed(all.items);
   }, [changes]);
   const clients = useLoad(async ({ onPart, isCurrent }) => {
     const all = await getAll("/v1/psa-accounts", { limit: PAGE }, { onPage: (items) => onPart([...items]), isCurrent });
     return all && all.items;
   }, [changes]);
-  return { accounts, clients };
+  const place = (entry) => {
+    newest.current.set(entry.vendor_account_id, entry);
+    accounts.setValue((value) => value && { order: value.order, byId: new Map(value.byId).set(entry.vendor_account_id, entry) });
+  };
+  return { accounts, clients, place };
 }
 
 export function Accounts() {
   const { query } = useRoute();
-  const { accounts, clients } = useAccounts();
+  const { accounts, clients, place } = useAccounts();
   const [active, setActive] = useState(0);
   const [asking, setAsking] = useState(null);
   const [search, setSearch] = useState("");
@@ -62,14 +73,17 @@ export function Accounts() {
   const text = (query.q || "").toLowerCase();
   // A row that was just decided stays where it is until the list is chosen anew: nothing jumps away under the hand.
   const staying = useRef(new Set());
-  useEffect(() => { staying.current = new Set(); setActive(0); }, [tab, text]);
+  useLayoutEffect(() => { staying.current = new Set(); setActive(0); }, [tab, text]);
   const rows = useMemo(() => {
     if (!accounts.value) return [];
     const all = accounts.value.order.map((id) => accounts.value.byId.get(id));
     return all.filter((entry) => (belongs[tab](entry) || staying.current.has(entry.vendor_account_id)) && matches(entry, text));
   }, [accounts.value, tab, text]);
   const totals = useMemo(() => totalsOf(accounts.value), [accounts.value]);
-  const decide = useDecisions(accounts, staying);
+  const decide = useDecisions((entry) => {
+    staying.current.add(entry.vendor_account_id);
+    place(entry);
+  });
   const entry = rows[active] || null;
   const next = () => {
     const following = rows.findIndex((one, index) => index > active && isOpen(one));
@@ -152,56 +166,6 @@ function takenClients(value) {
   const taken = new Map();
   for (const entry of value ? value.byId.values() : []) if (entry.psa_account_id) taken.set(entry.psa_account_id, entry);
   return taken;
-}
-
-// Decisions: shown at once, stored at once, and told when somebody else was first.
-function useDecisions(accounts, staying) {
-  const [problem, setProblem] = useState(null);
-  const done = useRef([]);
-  const place = (entry) => {
-    staying.current.add(entry.vendor_account_id);
-    accounts.setValue((value) => value && { order: value.order, byId: new Map(value.byId).set(entry.vendor_account_id, entry) });
-  };
-  const path = (entry) => `/v1/account-mappings/${encodeURIComponent(entry.vendor_account_id)}`;
-  const carryOut = async (before, optimistic, send, { remember = true } = {}) => {
-    setProblem(null);
-    place({ ...before, ...optimistic, isSaving: true });
-    try {
-      const stored = await send();
-      place(stored);
-      if (remember) done.current.push({ before, after: stored });
-      return stored;
-    } catch (trouble) {
-      if (trouble.status === 409) {
-        const theirs = await get(path(before));
-        place({ ...theirs, conflict: { mine: optimistic, resend: (version) => send(version) } });
-        toast(`${shownName(before.vendor_account_name)} was changed by ${theirs.decision?.by || "somebody else"} meanwhile`, { tone: "bad" });
-      } else {
-        place(before);
-        setProblem(trouble);
-      }
-      return null;
-    }
-  };
-  const map = (entry, client, options) => carryOut(entry, { mapping: "mapped", psa_account_id: client.psa_account_id, psa_account_name: client.psa_account_name, conflict: undefined },
-    (version = entry.version) => put(path(entry), { psa_account_id: client.psa_account_id, version }), options);
-  const exclude = (entry, reason, options) => carryOut(entry, { mapping: "excluded", psa_account_id: null, psa_account_name: null, conflict: undefined },
-    (version = entry.version) => put(path(entry), { exclude_reason: reason, version }), options);
-  const clear = (entry, options) => carryOut(entry, { mapping: "unmapped", psa_account_id: null, psa_account_name: null, conflict: undefined },
-    (version = entry.version) => remove(path(entry), { version }), options);
-  const undo = async () => {
-    const last = done.current.pop();
-    if (!last) return toast("There is nothing to undo", { tone: "act" });
-    const { before, after } = last;
-    const options = { remember: false };
-    if (before.mapping === "mapped") await map(after, before, options);
-    else if (before.mapping === "excluded") await exclude(after, before.decision.reason, options);
-    else await clear(after, options);
-    return toast(`Undone: ${shownName(before.vendor_account_name)}`);
-  };
-  const insist = (entry) => carryOut(entry, { ...entry.conflict.mine, conflict: undefined }, () => entry.conflict.resend(entry.version));
-  const keep = (entry) => place({ ...entry, conflict: undefined });
-  return { map, exclude, clear, undo, insist, keep, problem, clearProblem: () => setProblem(null) };
 }
 
 function dropTarget(onDrop) {

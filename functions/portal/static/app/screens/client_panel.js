@@ -1,6 +1,6 @@
 // The clients of the PSA at the left: look one up, drag it onto a row, or press Enter to give it to the active row.
 
-import { html, useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
 import { number, name as shownName } from "../format.js";
 import { Icon } from "../parts/icon.js";
 import { Loading, ProblemNote } from "../parts/problem.js";
@@ -18,7 +18,7 @@ export function ClientPanel({ clients, taken, search, onSearch, target, onPick }
     const wanted = search.trim().toLowerCase();
     return (clients.value || []).filter((client) => (!onlyFree || !taken.has(client.psa_account_id)) && (!wanted || `${client.psa_account_name} ${client.identifier || ""} ${client.psa_account_id}`.toLowerCase().includes(wanted)));
   }, [clients.value, search, onlyFree, taken]);
-  useEffect(() => { setActive(0); if (list.current) list.current.scrollTop = 0; }, [search, onlyFree]);
+  useLayoutEffect(() => { setActive(0); if (list.current) list.current.scrollTop = 0; }, [search, onlyFree]);
   const move = (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) {

@@ -1,6 +1,6 @@
 // What was decided and done, by whom, when; the runs; and whether the record is whole.
 
-import { html, useEffect, useMemo, useState } from "../../vendor/htm-preact.js";
+import { html, useLayoutEffect, useMemo, useState } from "../../vendor/htm-preact.js";
 import { get, getAll } from "../api.js";
 import { useLoad, useWrite } from "../load.js";
 import { useLive } from "../live.js";
@@ -63,7 +63,7 @@ function Events({ text }) {
     }
     return { items, hasMore: cursor !== null };
   }, [changes, limit]);
-  useEffect(() => setActive(0), [text]);
+  useLayoutEffect(() => setActive(0), [text]);
   const rows = useMemo(() => (events.value?.items || []).filter((event) => !text || `${event.actor} ${event.action} ${event.subject} ${event.why || ""} ${event.after || ""}`.toLowerCase().includes(text)), [events.value, text]);
   if (events.problem) return html`<${ProblemNote} problem=${events.problem} onRetry=${events.reload} />`;
   if (!events.value) return html`<${Loading} words="Reading the history" />`;

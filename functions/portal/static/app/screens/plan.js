@@ -1,6 +1,6 @@
 // The plan: every change from what to what, what holds it back, approval by checksum, and what became of it.
 
-import { html, useEffect, useMemo, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useState } from "../../vendor/htm-preact.js";
 import { get, post } from "../api.js";
 import { useLoad, useWrite } from "../load.js";
 import { lookSoon, useLive } from "../live.js";
@@ -39,7 +39,7 @@ export function PlanScreen() {
   const rows = useMemo(() => (plan.value?.changes || []).filter(filter.has).sort((a, b) => isHeld(b) - isHeld(a) || Math.abs(Number(b.monthly_money || 0)) - Math.abs(Number(a.monthly_money || 0))), [plan.value, query.show]);
   const place = query.change ? rows.findIndex((change) => change.id === query.change) : -1;
   const openChange = place >= 0 ? rows[place] : null;
-  useEffect(() => { if (place >= 0) setActive(place); }, [place]);
+  useLayoutEffect(() => { if (place >= 0) setActive(place); }, [place]);
   const may = (role) => (me ? (ROLES[me.role] || 0) >= ROLES[role] : false);
   const release = (change, reason) => write.run(async () => {
     plan.setValue(await post(`/v1/plans/${plan.value.id}/changes/${change.id}/release`, { reason }));

@@ -1,6 +1,6 @@
 // The month: three counts, one verdict in words, what it is worth. What needs a person comes first.
 
-import { html, useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
 import { download, get } from "../api.js";
 import { useLoad } from "../load.js";
 import { isRunning, useLive } from "../live.js";
@@ -52,8 +52,8 @@ export function Reconcile() {
   const changeOf = useMemo(() => new Map((plan.value?.changes || []).map((change) => [change.line_id, change])), [plan.value]);
   const place = query.row ? rows.findIndex((row) => row.id === query.row) : -1;
   const openRow = place >= 0 ? rows[place] : null;
-  useEffect(() => { if (place >= 0) setActive(place); }, [place]);
-  useEffect(() => { if (!query.row) setActive(0); }, [query.verdict, query.q, query.view, query.group]);
+  useLayoutEffect(() => { if (place >= 0) setActive(place); }, [place]);
+  useLayoutEffect(() => { if (!query.row) setActive(0); }, [query.verdict, query.q, query.view, query.group]);
   const open = (row) => !row.isGroup && show({ row: row.id });
   const close = () => { show({ row: undefined }); focusTable("reconcile"); };
   const choose = (index) => { setActive(index); if (query.row && rows[index] && !rows[index].isGroup) show({ row: rows[index].id }); };

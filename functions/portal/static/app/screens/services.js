@@ -1,6 +1,6 @@
 // Which vendor service is which product of the PSA. Products are found by Product ID or by name.
 
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useLayoutEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { get, put, remove } from "../api.js";
 import { useLoad } from "../load.js";
 import { useLive } from "../live.js";
@@ -40,7 +40,7 @@ export function Services() {
   const rows = all.filter((entry) => tab.has(entry) && `${entry.service_name} ${entry.service_id} ${entry.product_code || ""} ${entry.product_name || ""}`.toLowerCase().includes(text))
     .sort((a, b) => b.accounts - a.accounts || (a.service_name < b.service_name ? -1 : 1));
   const entry = rows[active] || null;
-  useEffect(() => setActive(0), [query.show, query.q]);
+  useLayoutEffect(() => setActive(0), [query.show, query.q]);
   useKeys("Service mapping", [
     { key: "Enter", label: "Choose the product by Product ID or name" },
     { key: "e", label: "Not billed: exclude, with a reason", run: () => entry && setAsking({ kind: "exclude", entry }) },
