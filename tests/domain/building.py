@@ -275,3 +275,23 @@ def proposed(
 
 def missing(reason: str = "the contract names no count") -> Missing:
     return Missing(reason)
+
+
+def month_of(*numbers: tuple[int, int]) -> Legs:
+    """One client for each (billed, agreement)."""
+    places = range(len(numbers))
+    return legs(
+        {(f"V{place}", "S1"): known(agreed) for place, (_, agreed) in enumerate(numbers)},
+        [
+            line(f"L{place}", str(billed), psa_id=f"P{place}", agreement_id=f"A{place}")
+            for place, (billed, _) in enumerate(numbers)
+        ],
+        entries=[entry(f"V{place}", f"P{place}") for place in places],
+        agreements=[agreement(f"A{place}", f"P{place}") for place in places],
+        clients=[client(f"P{place}") for place in places],
+    )
+
+
+def plan_of(*numbers: tuple[int, int]) -> Plan:
+    """What is proposed for that month."""
+    return proposed(reconcile(month_of(*numbers)))

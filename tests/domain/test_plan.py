@@ -11,35 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.domain.building import READ_AT, agreement, client, entry, known, legs, line, proposed
+from tests.domain.building import READ_AT, agreement, known, legs, line, month_of, plan_of, proposed
 from trueup.domain.billing import AgreementId, LineId, LineReference, ProductId, PsaAccountId, WriteOutcome
 from trueup.domain.counts import Basis, Known, Seats
 from trueup.domain.effective import EffectiveRule, EffectiveWish, NextInvoiceLine
 from trueup.domain.errors import ChecksumMismatch, Conflict, InputInvalid, NotFound, PlanNotReady
 from trueup.domain.guards import Hold
 from trueup.domain.plan import Change, ChangeKind, ChangeResult, Plan, PlanState, Release
-from trueup.domain.reconcile import Legs, reconcile
+from trueup.domain.reconcile import reconcile
 
 NOW = READ_AT + timedelta(hours=1)
 RELEASE = Release("dana", NOW, "the client confirmed by mail")
 
 
-def _month(*numbers: tuple[int, int]) -> Legs:
-    """One client for each (billed, agreement)."""
-    return legs(
-        {(f"V{place}", "S1"): known(agreed) for place, (_, agreed) in enumerate(numbers)},
-        [
-            line(f"L{place}", str(billed), psa_id=f"P{place}", agreement_id=f"A{place}")
-            for place, (billed, _) in enumerate(numbers)
-        ],
-        entries=[entry(f"V{place}", f"P{place}") for place in range(len(numbers))],
-        agreements=[agreement(f"A{place}", f"P{place}") for place in range(len(numbers))],
-        clients=[client(f"P{place}") for place in range(len(numbers))],
-    )
-
-
 def _plan(*numbers: tuple[int, int]) -> Plan:
-    return proposed(reconcile(_month(*(numbers or ((10, 12), (10, 5), (7, 7))))))
+    return plan_of(*(numbers or ((10, 12), (10, 5), (7, 7))))
 
 
 def _ready(plan: Plan) -> Change:
@@ -90,7 +76,7 @@ def test_a_month_in_line_has_an_empty_plan_that_cannot_be_approved() -> None:
 
 
 def test_equal_proposals_are_the_same_plan_whenever_and_by_whichever_run() -> None:
-    month = reconcile(_month((10, 12), (10, 5)))
+    month = reconcile(month_of((10, 12), (10, 5)))
     first = proposed(month, ages=("0.1", "0.2"), run_id="run-1")
     again = proposed(month, ages=("3.5", "9.0"), run_id="run-2", created_at=READ_AT + timedelta(days=3))
     assert (first.id, first.checksum, first.canonical()) == (again.id, again.checksum, again.canonical())
@@ -98,13 +84,13 @@ def test_equal_proposals_are_the_same_plan_whenever_and_by_whichever_run() -> No
 
 
 def test_old_reads_of_other_ages_are_still_the_same_plan() -> None:
-    month = reconcile(_month((10, 12)))
+    month = reconcile(month_of((10, 12)))
     assert proposed(month, ages=("25.1", "0")).checksum == proposed(month, ages=("0", "31.7")).checksum
     assert proposed(month, ages=("25.1", "0")).checksum != proposed(month, ages=("0", "0")).checksum
 
 
 def test_other_times_of_the_reads_are_still_the_same_plan() -> None:
-    month = _month((10, 12))
+    month = month_of((10, 12))
     later = replace(
         month,
         psa_read_at=NOW,
@@ -123,7 +109,7 @@ def test_another_number_is_another_plan() -> None:
 
 
 def test_a_line_edited_since_is_another_plan() -> None:
-    month = _month((10, 12))
+    month = month_of((10, 12))
     edited = replace(month, psa=replace(month.psa, lines=(replace(month.psa.lines[0], version="v2"),)))
     assert proposed(reconcile(edited)).checksum != proposed(reconcile(month)).checksum
     assert proposed(reconcile(edited)).changes[0].id != proposed(reconcile(month)).changes[0].id
@@ -134,14 +120,14 @@ def test_a_line_edited_since_is_another_plan() -> None:
     [known(12, reference="contract 2"), replace(known(12), basis=Basis.MANUAL_FILE), replace(known(12), evidence=())],
 )
 def test_the_same_number_from_other_evidence_is_another_plan(count: Known) -> None:
-    month = _month((10, 12))
+    month = month_of((10, 12))
     other = tuple(replace(item, count=count) for item in month.vendor.counts)
     again = replace(month, vendor=replace(month.vendor, counts=other))
     assert proposed(reconcile(again)).checksum != proposed(reconcile(month)).checksum
 
 
 def test_evidence_is_of_the_line_as_it_was_read() -> None:
-    month = _month((10, 12))
+    month = month_of((10, 12))
     evidence = {_ready(_plan((10, 12))).evidence}
     for edited in ({"version": "v2"}, {"quantity": Decimal(9)}):
         lines = (replace(month.psa.lines[0], **edited),)

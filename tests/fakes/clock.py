@@ -38,3 +38,8 @@ class FakeClock:
         """Move on without anybody having waited."""
         with self._lock:
             self._elapsed_seconds += seconds
+
+    def step_to(self, moment: datetime) -> None:
+        """Set the wall clock, forward or back, as a time server does; the monotonic clock goes on as it was."""
+        with self._lock:
+            self._start = moment - timedelta(seconds=self._elapsed_seconds)

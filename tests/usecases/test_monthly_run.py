@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.domain.building import plan_of
 from tests.fakes.clock import FakeClock
 from tests.fakes.state import FakeState, fake_state
 from trueup.domain.errors import LeaseHeld, VendorUnavailable, VersionConflict
@@ -21,6 +22,7 @@ from trueup.usecases.monthly_run import (
     end_run,
     fail_run,
     note_drop_accepted,
+    note_plan,
     note_progress,
     note_step,
     note_waiting,
@@ -264,3 +266,62 @@ def test_the_month_is_the_msps(desk: Desk) -> None:
     late = Desk(datetime(2026, 12, 1, 4, 0, tzinfo=UTC))
     assert late.overdue(run_day=1) == 29, "it still is the thirtieth of November in New York"
     assert desk.overdue() == 2
+
+
+# A run that waits for a person, and a newer one.
+
+
+def _waiting(desk: Desk, run: Run, plan_id: str = "plan-1") -> Run:
+    stored = desk.state.runs.get(run.id)
+    waiting = replace(stored, state=RunState.WAITING_FOR_APPROVAL, plan_id=plan_id, callback_id="call-1")
+    return desk.state.runs.save(waiting, None)
+
+
+@pytest.mark.fault("D6")
+def test_D6_a_run_that_still_waits_is_superseded_when_the_next_month_begins(desk: Desk) -> None:
+    old = _waiting(desk, desk.begin())
+    desk.clock.step_to(datetime(2026, 12, 1, 12, 0, tzinfo=UTC))
+    new = desk.begin()
+    ended = desk.state.runs.get(old.id)
+    assert (ended.state, ended.callback_id) == (RunState.SUPERSEDED, "")
+    assert new.id in ended.remedy
+    assert desk.actions() == ["run started", "run started", "run superseded"]
+
+
+def test_a_run_of_the_same_month_waits_on_until_another_plan_takes_the_place_of_its_own(desk: Desk) -> None:
+    old = _waiting(desk, desk.begin())
+    new = desk.begin()
+    assert desk.state.runs.get(old.id).state is RunState.WAITING_FOR_APPROVAL, "the new run may fail to read"
+    plan = plan_of((10, 12))
+    note_plan(new.id, plan, runs=desk.state.runs, clock=desk.clock)
+    assert desk.state.runs.get(old.id).state is RunState.SUPERSEDED
+    assert desk.state.runs.get(new.id).state is RunState.WAITING_FOR_APPROVAL
+
+
+def test_a_run_that_found_an_equal_plan_leaves_the_other_one_waiting_for_it(desk: Desk) -> None:
+    plan = plan_of((10, 12))
+    old = _waiting(desk, desk.begin(), plan.id)
+    new = desk.begin()
+    note_plan(new.id, plan, runs=desk.state.runs, clock=desk.clock)
+    assert desk.state.runs.get(old.id).state is RunState.WAITING_FOR_APPROVAL
+
+
+@pytest.mark.fault("A6")
+def test_A6_the_same_event_delivered_again_a_minute_and_two_minutes_later_is_the_same_run(desk: Desk) -> None:
+    meant_for = datetime(2026, 11, 3, 11, 0, tzinfo=UTC)
+    first = desk.begin(meant_for)
+    for seconds in (60, 120):
+        desk.clock.advance(seconds)
+        assert desk.begin(meant_for).id == first.id
+    desk.fail(first)
+    assert desk.begin(meant_for).id == first.id, "what failed is looked at by a person, not repeated by a queue"
+
+
+@pytest.mark.fault("D5")
+def test_D5_a_clock_that_steps_back_changes_neither_the_period_nor_the_order_of_runs(desk: Desk) -> None:
+    desk.clock.step_to(datetime(2026, 11, 1, 5, 2, tzinfo=UTC))  # Two minutes past midnight in New York.
+    first = desk.begin()
+    desk.clock.step_to(datetime(2026, 11, 1, 4, 57, tzinfo=UTC))  # Three minutes before it, for the second time.
+    noted = note_step(first.id, Step.MATCH, runs=desk.state.runs, clock=desk.clock)
+    assert (noted.period, noted.version) == ("2026-11", first.version + 1)
+    assert desk.end(first).state is RunState.DONE

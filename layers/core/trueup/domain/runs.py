@@ -29,7 +29,6 @@ class Step(StrEnum):
     APPROVE = "approve"
     APPLY = "apply"
     ORDER = "order"
-    SEAL = "seal"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ record their progress with the same functions, so a screen cannot tell the diffe
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -24,6 +25,9 @@ from trueup.usecases.opening import psa_capabilities
 
 SCHEDULE = "schedule"
 """The actor of a run that nobody started by hand."""
+
+RUNS_LOOKED_AT = 100
+"""More runs than can wait for a person at one time."""
 
 NOTE_ATTEMPTS = 10
 """How often a note is tried against the other side's; two sides cannot collide this often in a row."""
@@ -52,7 +56,7 @@ def begin_run(
     """
     now = clock.now()
     period = Period.at(scheduled_for or now, time_zone)
-    earlier = [run for run in runs.latest(100) if run.period == str(period)]
+    earlier = [run for run in runs.latest(RUNS_LOOKED_AT) if run.period == str(period)]
     if scheduled_for is not None:
         for run in earlier:
             if run.started_by == SCHEDULE:
@@ -73,7 +77,9 @@ def begin_run(
     words += [f"{COUNTS_FROM} {wish.text}"] if wish.text else []
     why = "; ".join(words)
     try:
-        return runs.start(run, Audit(now, run.started_by, "run started", run.id, why=why, run_id=run.id))
+        started = runs.start(run, Audit(now, run.started_by, "run started", run.id, why=why, run_id=run.id))
+        _supersede(started, lambda waiting: waiting.period < started.period, runs, clock)
+        return started
     except LeaseHeld as held:
         holder = runs.get(held.holder)
         if accept_drop and not holder.accept_drop:
@@ -157,7 +163,32 @@ def note_plan(run_id: str, plan: Plan, *, runs: Runs, clock: Clock, waits_by_cal
             ended_at=None if waits else now,
         )
 
-    return _change(run_id, change, runs)
+    noted = _change(run_id, change, runs)
+    _supersede(noted, lambda other: other.period == noted.period and other.plan_id != plan.id, runs, clock)
+    return noted
+
+
+def _supersede(newer: Run, is_over_for: Callable[[Run], bool], runs: Runs, clock: Clock) -> None:
+    """End the runs that wait for a word on a plan that can no longer be approved: it is of a month that is over, or
+    another plan took its place. A run that moved meanwhile is left as it is.
+    """
+    for run in runs.latest(RUNS_LOOKED_AT):
+        if run.id == newer.id or run.state is not RunState.WAITING_FOR_APPROVAL or not is_over_for(run):
+            continue
+        now = clock.now()
+        words = f"run {newer.id} took its place before anybody approved its plan"
+        audit = Audit(now, newer.started_by, "run superseded", run.id, why=words, run_id=run.id)
+        ended = replace(
+            run,
+            state=RunState.SUPERSEDED,
+            problem=words,
+            remedy=f"Look at the plan of run {newer.id}.",
+            callback_id="",
+            updated_at=now,
+            ended_at=now,
+        )
+        with suppress(VersionConflict):
+            runs.save(ended, audit)
 
 
 def note_waiting(run_id: str, callback_id: str, *, runs: Runs, clock: Clock) -> Run:
@@ -225,6 +256,6 @@ def days_overdue(*, active: bool, run_day: int, time_zone: ZoneInfo, runs: Runs,
         return 0
     today = local_day(clock.now(), time_zone)
     period = str(Period(today.year, today.month))
-    if any(run.period == period and run.state is not RunState.FAILED for run in runs.latest(100)):
+    if any(run.period == period and run.state is not RunState.FAILED for run in runs.latest(RUNS_LOOKED_AT)):
         return 0
     return max(0, today.day - run_day)
