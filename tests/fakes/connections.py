@@ -16,11 +16,13 @@ from trueup.domain.errors import CredentialRejected, InputInvalid, UnsafeAddress
 from trueup.domain.integrations import CREDENTIAL_FIELDS, Integration, IntegrationName, Side
 from trueup.domain.uploads import Upload
 from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
+from trueup.ports.licenses import EarlierReads, LicenseReading
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.vendor import VendorBilling
 
 VENDOR_HOST = "https://api.vendor.example"
 PSA_HOST = "https://api.psa.example"
+LICENSES_HOST = "https://api.licenses.example"
 
 
 @dataclass(slots=True)
@@ -28,19 +30,21 @@ class FakeConnections:
     """Implements Connections.
 
     ``accepted_secret`` is the one secret that both systems accept; None accepts any. ``opened`` lists what was opened
-    where, ``customer_files`` what files came with it. A customer file of the fakes holds one customer a line; a line
-    "bad" is one. Making lines and reading one client go to the PSA, when it is a FakePsa; callbacks go to what is set
-    here.
+    where, ``customer_files`` what files came with it, ``earlier_reads`` what each opening of the license side was to go
+    on from. A customer file of the fakes holds one customer a line; a line "bad" is one. Making lines and reading one
+    client go to the PSA, when it is a FakePsa; callbacks and license counts go to what is set here.
     """
 
     vendor_system: VendorBilling
     psa_system: PsaBilling
-    hosts: Collection[str] = (VENDOR_HOST, PSA_HOST)
+    hosts: Collection[str] = (VENDOR_HOST, PSA_HOST, LICENSES_HOST)
     accepted_secret: str | None = None
     opened: list[tuple[str, str]] = field(default_factory=list)
     customer_files: list[Upload | None] = field(default_factory=list)
     registration: CallbackRegistration | None = None
     verification: CallbackVerification | None = None
+    license_system: LicenseReading | None = None
+    earlier_reads: list[EarlierReads | None] = field(default_factory=list)
 
     def address(self, name: IntegrationName, text: str) -> str:
         host = text.strip().rstrip("/")
@@ -66,6 +70,15 @@ class FakeConnections:
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
         self._enter(name, address, _secret_of(name, fields))
         return self.psa_system
+
+    def licenses(
+        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, earlier: EarlierReads | None = None
+    ) -> LicenseReading:
+        self.earlier_reads.append(earlier)
+        self._enter(name, address, _secret_of(name, fields))
+        if name.side is not Side.LICENSES or self.license_system is None:
+            raise InputInvalid(f"{name.label} tells no license counts", field="name")
+        return self.license_system
 
     def line_creation(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaLineCreation:
         self._enter(name, address, _secret_of(name, fields))

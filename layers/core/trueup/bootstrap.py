@@ -20,6 +20,7 @@ from trueup.ports.callbacks import CallbackQueue, CallbackRegistration, Callback
 from trueup.ports.clock import Clock
 from trueup.ports.connections import Connections
 from trueup.ports.exported_files import ExportedFiles
+from trueup.ports.licenses import EarlierReads, LicenseReading
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.similarity import NameSimilarity
 from trueup.ports.state_bundle import State
@@ -145,7 +146,7 @@ class _Connections:
         self._clock = time
 
     def address(self, name: IntegrationName, text: str) -> str:
-        if name in {IntegrationName.VENDOR_FILES, IntegrationName.PSA_FILES}:
+        if name in {IntegrationName.VENDOR_FILES, IntegrationName.PSA_FILES, IntegrationName.LICENSE_FILES}:
             return DEFAULT_ADDRESS[name]
         return self._parsed(name, text).url
 
@@ -194,6 +195,26 @@ class _Connections:
 
                 return open_psa_files(state().uploads, clock=self._clock, home_currency=self._settings.currency)
         raise _not_for(name, "is no PSA")
+
+    def licenses(
+        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, earlier: EarlierReads | None = None
+    ) -> LicenseReading:
+        match name:
+            case IntegrationName.MICROSOFT365:
+                from trueup.adapters.microsoft365.licenses import open_microsoft365
+
+                return open_microsoft365(
+                    address,
+                    fields,
+                    clock=self._clock,
+                    allow_loopback=self._settings.allow_loopback,
+                    earlier=earlier,
+                )
+            case IntegrationName.LICENSE_FILES:
+                from trueup.adapters.files.licenses import open_license_files
+
+                return open_license_files(state().uploads, clock=self._clock)
+        raise _not_for(name, "tells no license counts")
 
     def line_creation(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaLineCreation:
         match name:
@@ -312,6 +333,10 @@ class _Connections:
                 from trueup.adapters.syncro.address import parse_address as parse_syncro
 
                 return parse_syncro(text, allow_loopback=loopback)
+            case IntegrationName.MICROSOFT365:
+                from trueup.adapters.microsoft365.address import parse_address as parse_microsoft365
+
+                return parse_microsoft365(text, allow_loopback=loopback).graph
         from trueup.adapters.mimecast.adapter import parse_mimecast_address
 
         return parse_mimecast_address(text, allow_loopback=loopback)

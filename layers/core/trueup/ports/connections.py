@@ -9,6 +9,7 @@ from trueup.domain.callbacks import CallbackSecrets
 from trueup.domain.integrations import Integration, IntegrationName
 from trueup.domain.uploads import Upload
 from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
+from trueup.ports.licenses import EarlierReads, LicenseReading
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.vendor import VendorBilling
 
@@ -38,6 +39,15 @@ class Connections(Protocol):
 
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:
         """The PSA spoken to with that credential. Raises InputInvalid naming a field that is missing."""
+        ...
+
+    def licenses(
+        self, name: IntegrationName, address: str, fields: Mapping[str, str], *, earlier: EarlierReads | None = None
+    ) -> LicenseReading:
+        """What tells license counts, spoken to with that credential; it goes on from ``earlier`` where that can be.
+
+        Raises InputInvalid naming a field that is missing, or that this integration tells no license counts.
+        """
         ...
 
     def line_creation(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaLineCreation:
