@@ -9,7 +9,7 @@ PSA ?= connectwise
 # SAM looks for a Python 3.13 with pip on the path; its own environment has one.
 SAM := PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench serve screenshots faults lint format deployable locks clean python sam-tools checkov-tools
+.PHONY: help setup demo test test-again check bench serve screenshots faults lint format deployable locks clean python sam-tools checkov-tools
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ screenshots: setup  ## Pictures of every screen (light, dark, narrow) into docs/
 test: setup  ## All tests that need nothing but this machine
 	@echo "Running the tests, two at a time (about nine minutes; the slowest, which kill processes, come first)"
 	@$(VENV)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not built"
+
+test-again: setup  ## The tests that failed last, by themselves, one at a time
+	@echo "These tests failed among the others. Those that pass now, by themselves, share something: look for what it is."
+	@$(VENV)/python -m pytest -v --last-failed --last-failed-no-failures none -m "not built"
 
 faults: setup  ## Run the tests of the fault list; print how many of how many hold
 	@$(VENV)/python -m local.faults_report
