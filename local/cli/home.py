@@ -28,6 +28,7 @@ TENANT_CHOICES = (
     "TRUEUP_HALOPSA_HOSTS",
     "TRUEUP_GUARD_INCREASE_PERCENT",
     "TRUEUP_GUARD_INCREASE_SEATS",
+    "TRUEUP_AUTO_APPLY_SEATS",
 )
 """Settings that are parameters of a deployment: what the caller's environment says wins over the template's default."""
 

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from zoneinfo import ZoneInfo
 
+from trueup.domain.auto_apply import AutoApplyPolicy
 from trueup.domain.errors import ConfigurationInvalid
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.periods import zone
@@ -32,6 +33,7 @@ class Settings:
     secret_prefix: str
     two_person_approval: bool
     guards: GuardPolicy
+    auto_apply: AutoApplyPolicy
     allow_loopback: bool
     connectwise_hosts: tuple[str, ...]
     halopsa_hosts: tuple[str, ...]
@@ -61,6 +63,7 @@ class Settings:
                 increase_percent=_number(environment, "TRUEUP_GUARD_INCREASE_PERCENT", Decimal(50)),
                 increase_seats=int(_number(environment, "TRUEUP_GUARD_INCREASE_SEATS", Decimal(25))),
             ),
+            auto_apply=AutoApplyPolicy(int(_number(environment, "TRUEUP_AUTO_APPLY_SEATS", Decimal(0)))),
             allow_loopback=_flag(environment, "TRUEUP_ALLOW_LOOPBACK", default=False),
             connectwise_hosts=tuple((environment.get("TRUEUP_CONNECTWISE_HOSTS") or "").split()),
             halopsa_hosts=tuple((environment.get("TRUEUP_HALOPSA_HOSTS") or "").split()),
