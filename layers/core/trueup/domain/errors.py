@@ -13,7 +13,9 @@ The tree::
     │   ├── PlanNotReady          the plan is not in the state that the action needs
     │   ├── VersionConflict       a stored record changed under the writer
     │   ├── LeaseHeld             somebody else is doing this right now
-    │   └── RunReplaced           a newer run has read again what this one had read
+    │   ├── RunReplaced           a newer run has read again what this one had read
+    │   ├── MonthSealed           the month is closed, and a closed month is read-only
+    │   └── MonthNotReady         something of the month is still under way, so it cannot be closed
     ├── ConfigurationInvalid      a setting, an address or a credential kind is wrong
     │   ├── UnsafeAddress         an outbound address that Trueup will not call
     │   └── NotConnected          the integration was never connected
@@ -186,6 +188,25 @@ class RunReplaced(Conflict):
 
     def details(self) -> dict[str, str]:
         return {"newer_run": self.newer_run}
+
+
+class MonthSealed(Conflict):
+    """``period`` is the closed month. What was asked for is refused; nothing of the month was changed."""
+
+    code = "month_sealed"
+    default_remedy = "Use the present month; or reopen the closed one with a reason: trueup reopen PERIOD --reason TEXT."
+
+    def __init__(self, message: str, *, period: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.period = period
+
+    def details(self) -> dict[str, str]:
+        return {"period": self.period}
+
+
+class MonthNotReady(Conflict):
+    code = "month_not_ready"
+    default_remedy = "Finish what is named, or close the month as it is with a reason: trueup seal PERIOD --reason TEXT."
 
 
 class ConfigurationInvalid(TrueupError):

@@ -1,0 +1,35 @@
+"""What is in a sealed month, as values; the bytes of each part are made of these and can be read back to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trueup.domain.allocation import Allocation
+from trueup.domain.comparison import ComparisonInputs, Findings
+from trueup.domain.mapping import AccountEntry, ServiceEntry
+from trueup.domain.plan import Plan
+from trueup.domain.runs import Run, Snapshot
+from trueup.domain.verdicts import Reconciliation
+
+
+@dataclass(frozen=True, slots=True)
+class SealedContents:
+    """Everything that a month is closed with.
+
+    ``comparison`` is the last comparison of the month. ``inputs`` is what it was made of, without the mapping, which is
+    in ``accounts``, ``services`` and ``allocations`` as it was then; None for a comparison that was made before that was
+    kept. ``reads`` are the headers of the reads of all sides: digests and the addresses of their pages. ``plans`` are
+    all plans of the period with changes, approvals and results, the replaced ones too; ``runs`` all its runs;
+    ``findings`` what each comparison of the month found, the first one first.
+    """
+
+    comparison: Reconciliation
+    inputs: ComparisonInputs | None
+    reads: tuple[Snapshot, ...] = ()
+    accounts: tuple[AccountEntry, ...] = ()
+    services: tuple[ServiceEntry, ...] = ()
+    license_accounts: tuple[AccountEntry, ...] = ()
+    allocations: tuple[Allocation, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    runs: tuple[Run, ...] = ()
+    findings: tuple[Findings, ...] = field(default=())
