@@ -11,8 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fakes.state_memory import Memory, Switches
+from tests.fakes.state_orders import FakeChangeOrders
 from tests.fakes.state_plans import FakePlans
-from tests.fakes.state_records import FakeAccounts, FakeHistory, FakeIntegrations, FakeServices, FakeSnapshots
+from tests.fakes.state_records import (
+    FakeAccounts,
+    FakeCountingPolicies,
+    FakeHistory,
+    FakeIntegrations,
+    FakeLicenseAccounts,
+    FakeServices,
+    FakeSnapshots,
+)
+from tests.fakes.state_sealing import FakeSealedMonths
 from tests.fakes.state_work import (
     FakeAllocations,
     FakeApiKeys,
@@ -39,6 +49,7 @@ def fake_state(clock: Clock) -> FakeState:
     """An empty state of one tenant."""
     memory = Memory(clock)
     plans = FakePlans(memory)
+    comparisons = FakeReconciliations(memory)
     stores: dict[str, Any] = {
         "integrations": FakeIntegrations(memory),
         "snapshots": FakeSnapshots(memory),
@@ -46,7 +57,7 @@ def fake_state(clock: Clock) -> FakeState:
         "services": FakeServices(memory),
         "allocations": FakeAllocations(memory),
         "runs": FakeRuns(memory),
-        "reconciliations": FakeReconciliations(memory),
+        "reconciliations": comparisons,
         "plans": plans,
         "plan_index": plans,
         "history": FakeHistory(memory),
@@ -56,5 +67,10 @@ def fake_state(clock: Clock) -> FakeState:
         "uploads": FakeUploads(memory),
         "api_keys": FakeApiKeys(memory),
         "counters": FakeCounters(memory),
+        "comparison_records": comparisons,
+        "sealed_months": FakeSealedMonths(memory),
+        "license_accounts": FakeLicenseAccounts(memory),
+        "counting_policies": FakeCountingPolicies(memory),
+        "change_orders": FakeChangeOrders(memory),
     }
     return FakeState(**stores, switches=memory.switches)

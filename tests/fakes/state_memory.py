@@ -17,11 +17,16 @@ from trueup.domain.allocation import Allocation
 from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import GENESIS, Audit, AuditEvent, chained
 from trueup.domain.billing import PsaPage
+from trueup.domain.comparison import ComparisonInputs, Findings
+from trueup.domain.counting_policy import CountingPolicy
+from trueup.domain.change_orders import ChangeOrder
 from trueup.domain.errors import StateUnavailable, VersionConflict
 from trueup.domain.integrations import Integration, IntegrationName, Side
+from trueup.domain.licenses import LicensePage
 from trueup.domain.mapping import AccountEntry, ServiceEntry
 from trueup.domain.plan import Plan
 from trueup.domain.runs import Run, Snapshot
+from trueup.domain.sealing import SealLink
 from trueup.domain.uploads import Upload
 from trueup.domain.verdicts import Reconciliation
 from trueup.ports.clock import Clock
@@ -85,10 +90,12 @@ class Memory:
     switches: Switches = field(default_factory=Switches)
     lock: threading.RLock = field(default_factory=threading.RLock)
     integrations: dict[IntegrationName, Integration] = field(default_factory=dict)
-    pages: dict[str, VendorPage | PsaPage] = field(default_factory=dict)
+    pages: dict[str, VendorPage | PsaPage | LicensePage] = field(default_factory=dict)
     headers: dict[str, Snapshot] = field(default_factory=dict)
     latest: dict[Side, Snapshot] = field(default_factory=dict)
     accounts: dict[str, AccountEntry] = field(default_factory=dict)
+    license_accounts: dict[str, AccountEntry] = field(default_factory=dict)
+    counting_policies: dict[tuple[str, str], list[CountingPolicy]] = field(default_factory=dict)
     services: dict[str, ServiceEntry] = field(default_factory=dict)
     allocations: dict[tuple[str, str, str], Allocation] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
@@ -104,6 +111,11 @@ class Memory:
     claims: dict[str, Claim] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     counters: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    links: list[SealLink] = field(default_factory=list)
+    parts: dict[str, bytes] = field(default_factory=dict)
+    inputs: dict[str, ComparisonInputs | None] = field(default_factory=dict)
+    findings: dict[str, list[Findings]] = field(default_factory=dict)
+    change_orders: dict[str, ChangeOrder] = field(default_factory=dict)
 
     def log(self, *audits: Audit | None) -> None:
         for audit in audits:

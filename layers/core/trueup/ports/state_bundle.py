@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trueup.ports.change_orders import ChangeOrders
+from trueup.ports.counting_policies import CountingPolicies
+from trueup.ports.comparisons import ComparisonRecords
+from trueup.ports.sealing import SealedStore
 from trueup.ports.state import (
     Accounts,
     Allocations,
@@ -47,3 +51,8 @@ class State:
     uploads: Uploads
     api_keys: ApiKeys
     counters: Counters
+    comparison_records: ComparisonRecords
+    sealed_months: SealedStore
+    license_accounts: Accounts
+    counting_policies: CountingPolicies
+    change_orders: ChangeOrders

@@ -11,19 +11,27 @@ T#snapshots#SIDE                      header#ID, latest           one complete r
 T#content#ADDRESS                     part#N                      immutable bytes by their SHA-256 (pages, plan changes)
 T#temporary#ADDRESS                   part#N                      the same for what expires
 T#accounts                            VENDOR ID                   one vendor account with its mapping
+T#license-accounts                    TENANT ID                   one Microsoft 365 tenant with its mapping
+T#counting-policies                   current#LENGTHS#PSA#CLIENT  the counting policy that holds for the MSP or a client
+T#counting-policies                   past#LENGTHS#PSA#CLIENT#N   one version of it
 T#services                            SERVICE ID                  one vendor service with its product
 T#allocations                         LENGTHS#PSA#CLIENT#PRODUCT  how seats are divided among several lines
 T#runs                                run#ID, started#TIME#ID     one run; runs by time
 T#runs                                unfinished                  which run has the one place
 T#comparison#PERIOD                   header                      which generation of rows is the one to read
+T#comparison#PERIOD                   found#TIME#RUN              what each comparison of the period found
 T#rows#GENERATION                     row#N                       one row of a comparison
 T#plan#ID                             header                      a plan without its changes and results
 T#plan#ID                             result#ROUND#CHANGE         what became of one change
 T#plan#ID                             intent#CHANGE               that a change was about to be written
 T#plans                               created#TIME#ID             plans by time
 T#plans                               current#PERIOD              which plan of a period is the one that counts
+T#change-orders                       ID                          one change order
+T#open-orders                         LENGTH#ACCOUNT#SERVICE      which order of an account and service is open
 T#history                             N                           one event of the chain
 T#history-head                        head                        number and hash of the last event
+T#sealed                              link#N                      one link of the chain of closed months
+T#sealed                              period#PERIOD               whether a period is closed
 T#lease#NAME                          lease                       who has it, until when, fencing number
 T#upload#NAME                         header                      a file that a person gave to be kept
 T#upload#NAME                         part#GENERATION#N           its bytes
@@ -33,7 +41,7 @@ T#api-keys                            KEY ID                      a machine's ke
 T#counter#NAME                        counter                     how often something happened in a window of time
 ====================================  ==========================  ==================================================
 
-Index ``by_status``: ``T#accounts#STATE`` and ``NAME`` with the vendor id, for vendor accounts.
+Index ``by_status``: ``T#accounts#STATE`` and ``NAME`` with the vendor id, for vendor accounts; the same for tenants.
 """
 
 from __future__ import annotations
@@ -51,6 +59,10 @@ INDEX = "by_status"
 INDEX_PARTITION_KEY = "gsi1pk"
 INDEX_SORT_KEY = "gsi1sk"
 EXPIRY = "expires_at_epoch_seconds"
+
+VENDOR_ACCOUNTS = "accounts"
+LICENSE_ACCOUNTS = "license-accounts"
+"""Where entries of accounts lie: those of the vendor, and those of license counts."""
 
 _LONGEST_TEXT_BYTES = 700
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -105,20 +117,20 @@ class Keys:
     def temporary_part(self, address: str, number: int) -> Key:
         return Key(self._of("temporary", address), f"part#{number:06d}")
 
-    def accounts(self) -> Prefix:
-        return Prefix(self._of("accounts"), "")
+    def accounts(self, space: str = VENDOR_ACCOUNTS) -> Prefix:
+        return Prefix(self._of(space), "")
 
-    def account(self, vendor_id: str) -> Key:
-        return Key(self._of("accounts"), text(vendor_id) or _BELOW_ANY_TEXT)
+    def account(self, vendor_id: str, space: str = VENDOR_ACCOUNTS) -> Key:
+        return Key(self._of(space), text(vendor_id) or _BELOW_ANY_TEXT)
 
-    def accounts_in_state(self, state: str) -> Prefix:
-        return Prefix(self._of("accounts", state), "")
+    def accounts_in_state(self, state: str, space: str = VENDOR_ACCOUNTS) -> Prefix:
+        return Prefix(self._of(space, state), "")
 
-    def account_in_state(self, state: str, name: str, vendor_id: str) -> IndexKey:
+    def account_in_state(self, state: str, name: str, vendor_id: str, space: str = VENDOR_ACCOUNTS) -> IndexKey:
         """Ordered by name without regard to case; accounts of one name by id."""
         shown = text(name.casefold(), longest_bytes=_LONGEST_TEXT_BYTES // 2)
         mine = text(vendor_id, longest_bytes=_LONGEST_TEXT_BYTES // 2)
-        return IndexKey(self._of("accounts", state), f"{shown}{_BELOW_ANY_TEXT}{mine}")
+        return IndexKey(self._of(space, state), f"{shown}{_BELOW_ANY_TEXT}{mine}")
 
     def services(self) -> Prefix:
         return Prefix(self._of("services"), "")
@@ -136,6 +148,18 @@ class Keys:
         product = text(product_id, longest_bytes=_LONGEST_TEXT_BYTES // 3)
         return Key(self._of("allocations"), f"{len(system)}#{len(client)}#{system}#{client}#{product}")
 
+    def counting_policies(self) -> Prefix:
+        return Prefix(self._of("counting-policies"), "current#")
+
+    def counting_policy(self, psa_system: str, client: str) -> Key:
+        return Key(self._of("counting-policies"), f"current#{_named(psa_system, client)}")
+
+    def counting_policy_versions(self, psa_system: str, client: str) -> Prefix:
+        return Prefix(self._of("counting-policies"), f"past#{_named(psa_system, client)}#")
+
+    def counting_policy_version(self, psa_system: str, client: str, version: int) -> Key:
+        return Key(self._of("counting-policies"), f"past#{_named(psa_system, client)}#{version:08d}")
+
     def run(self, run_id: str) -> Key:
         return Key(self._of("runs"), f"run#{text(run_id)}")
 
@@ -150,6 +174,12 @@ class Keys:
 
     def comparison(self, period: str) -> Key:
         return Key(self._of("comparison", text(period)), "header")
+
+    def comparison_findings(self, period: str) -> Prefix:
+        return Prefix(self._of("comparison", text(period)), "found#")
+
+    def comparison_finding(self, period: str, found_at: datetime, run_id: str) -> Key:
+        return Key(self._of("comparison", text(period)), f"found#{moment(found_at)}#{text(run_id)}")
 
     def rows(self, generation: str) -> Prefix:
         return Prefix(self._of("rows", generation), "row#")
@@ -181,6 +211,22 @@ class Keys:
     def current_plan(self, period: str) -> Key:
         return Key(self._of("plans"), f"current#{text(period)}")
 
+    def change_orders(self, period: str | None) -> Prefix:
+        """Of one month, whose name the ids begin with, or all."""
+        return Prefix(self._of("change-orders"), "" if period is None else f"order-{text(period)}-")
+
+    def change_order(self, order_id: str) -> Key:
+        return Key(self._of("change-orders"), text(order_id) or _BELOW_ANY_TEXT)
+
+    def open_orders(self) -> Prefix:
+        return Prefix(self._of("open-orders"), "")
+
+    def open_order(self, vendor_id: str, service_id: str) -> Key:
+        """The length says where the account ends, because both may hold any character."""
+        account = text(vendor_id, longest_bytes=_LONGEST_TEXT_BYTES // 2)
+        service = text(service_id, longest_bytes=_LONGEST_TEXT_BYTES // 2)
+        return Key(self._of("open-orders"), f"{len(account)}#{account}#{service}")
+
     def history(self) -> Prefix:
         return Prefix(self._of("history"), "")
 
@@ -189,6 +235,15 @@ class Keys:
 
     def history_head(self) -> Key:
         return Key(self._of("history-head"), "head")
+
+    def sealed_links(self) -> Prefix:
+        return Prefix(self._of("sealed"), "link#")
+
+    def sealed_link(self, number: int) -> Key:
+        return Key(self._of("sealed"), f"link#{number:06d}")
+
+    def sealed_period(self, period: str) -> Key:
+        return Key(self._of("sealed"), f"period#{text(period)}")
 
     def lease(self, name: str) -> Key:
         return Key(self._of("lease", text(name)), "lease")
@@ -219,6 +274,13 @@ class Keys:
 
     def _of(self, *parts: str) -> str:
         return "#".join((self._tenant, *parts))
+
+
+def _named(psa_system: str, client: str) -> str:
+    """A client of a PSA as one text; the lengths say where each part ends, because both may hold any character."""
+    system = text(psa_system, longest_bytes=_LONGEST_TEXT_BYTES // 3)
+    one = text(client, longest_bytes=_LONGEST_TEXT_BYTES // 3)
+    return f"{len(system)}#{len(one)}#{system}#{one}"
 
 
 def moment(at: datetime) -> str:

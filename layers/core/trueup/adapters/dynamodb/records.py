@@ -21,8 +21,11 @@ from trueup.domain.allocation import Allocation
 from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import AuditEvent
 from trueup.domain.billing import PsaPage
+from trueup.domain.counting_policy import CountingPolicy
+from trueup.domain.change_orders import ChangeOrder
 from trueup.domain.errors import StateTrouble, StateUnavailable
 from trueup.domain.integrations import Integration
+from trueup.domain.licenses import LicensePage
 from trueup.domain.mapping import AccountEntry, ServiceEntry
 from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.runs import Run, Snapshot
@@ -38,7 +41,8 @@ class ComparisonHeader:
 
     ``previous`` is the generation before, still there for a reader in the middle of it; ``retired`` are generations to
     be deleted. ``spans`` says for each verdict where its rows are: (first row, how many). ``totals`` is None in what
-    older code stored, which kept them in the rest alone.
+    older code stored, which kept them in the rest alone. ``inputs`` are the parts of what it was made of, as (name,
+    content address); none in what older code stored.
     """
 
     period: str
@@ -53,6 +57,7 @@ class ComparisonHeader:
     previous_spans: dict[str, tuple[tuple[int, int], ...]] | None = None
     retired: tuple[str, ...] = ()
     totals: Totals | None = None
+    inputs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +181,11 @@ def unpack(content: bytes) -> bytes:
 INTEGRATION = Codec[Integration]("integration", Integration)
 VENDOR_PAGE = Codec[VendorPage]("vendor page", VendorPage)
 PSA_PAGE = Codec[PsaPage]("psa page", PsaPage)
+LICENSE_PAGE = Codec[LicensePage]("license page", LicensePage)
 SNAPSHOT = Codec[Snapshot]("snapshot", Snapshot)
 ACCOUNT = Codec[AccountEntry]("vendor account", AccountEntry)
 SERVICE = Codec[ServiceEntry]("vendor service", ServiceEntry)
+COUNTING_POLICY = Codec[CountingPolicy]("counting policy", CountingPolicy)
 ALLOCATION = Codec[Allocation]("allocation", Allocation)
 RUN = Codec[Run]("run", Run)
 ROW = Codec[Row]("row", Row)
@@ -192,3 +199,4 @@ UPLOAD = Codec[UploadHeader]("upload", UploadHeader)
 LEASE = Codec[Lease]("lease", Lease)
 CLAIM = Codec[Claim]("claim", Claim)
 API_KEY = Codec[ApiKey]("api key", ApiKey)
+CHANGE_ORDER = Codec[ChangeOrder]("change order", ChangeOrder)
