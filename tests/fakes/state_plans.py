@@ -10,6 +10,7 @@ from trueup.domain.audit import Audit
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.errors import NotFound
 from trueup.domain.plan import Change, ChangeResult, Plan, PlanState
+from trueup.domain.sealing import require_open
 
 _OPEN = frozenset({PlanState.PROPOSED, PlanState.APPROVED})
 
@@ -23,6 +24,7 @@ class FakePlans(Store):
         stands = known is not None and known.state is not PlanState.SUPERSEDED
         if stands and self._memory.current.get(plan.period) == plan.id:
             return cast(Plan, known)
+        require_open(plan.period, self._memory.links)
         for other in list(self._memory.plans.values()):
             if other.period == plan.period and other.id != plan.id and other.state in _OPEN:
                 superseded = replace(other, state=PlanState.SUPERSEDED, version=other.version + 1)
@@ -43,6 +45,7 @@ class FakePlans(Store):
     @effect("plans.save")
     def save(self, plan: Plan, audit: Audit) -> Plan:
         known = self.get(plan.id)
+        require_open(plan.period, self._memory.links)
         require_version(f"plan {plan.id}", plan.version, known.version)
         stored = replace(plan, results=known.results, version=plan.version + 1)
         self._memory.plans[plan.id] = stored
@@ -52,6 +55,7 @@ class FakePlans(Store):
     @effect("plans.intend")
     def intend(self, plan: Plan, change: Change, audit: Audit) -> None:
         known = self.get(plan.id)
+        require_open(plan.period, self._memory.links)
         require_version(f"plan {plan.id}", plan.version, known.version)
         known.change(change.id)
         intents = self._memory.intents.setdefault(plan.id, set())

@@ -10,9 +10,11 @@ from tests.fakes.state_memory import Claim, Store, effect, require_version
 from trueup.domain.allocation import Allocation
 from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import Audit
+from trueup.domain.comparison import ComparisonInputs, Findings, findings_of
 from trueup.domain.errors import Conflict, InputInvalid, LeaseHeld, NotFound, VersionConflict
 from trueup.domain.integrations import Side
 from trueup.domain.runs import Run, RunState
+from trueup.domain.sealing import require_open
 from trueup.domain.uploads import Upload
 from trueup.domain.verdicts import Reconciliation, Row, Verdict
 from trueup.ports.state import ComparisonSummary, Page
@@ -24,6 +26,7 @@ CLAIM_SECONDS = 120
 class FakeRuns(Store):
     @effect("runs.start")
     def start(self, run: Run, audit: Audit | None) -> Run:
+        require_open(run.period, self._memory.links)
         now = self._memory.clock.now()
         for other in list(self._memory.runs.values()):
             if not other.holds_place:
@@ -72,9 +75,24 @@ class FakeRuns(Store):
 
 class FakeReconciliations(Store):
     @effect("reconciliations.save")
-    def save(self, reconciliation: Reconciliation, *, run_id: str, at: datetime) -> None:
-        self._memory.comparisons[reconciliation.period] = reconciliation
-        self._memory.summaries[reconciliation.period] = ComparisonSummary(run_id, at, reconciliation.totals)
+    def save(
+        self, reconciliation: Reconciliation, *, run_id: str, at: datetime, inputs: ComparisonInputs | None = None
+    ) -> None:
+        period = reconciliation.period
+        require_open(period, self._memory.links)
+        self._memory.comparisons[period] = reconciliation
+        self._memory.summaries[period] = ComparisonSummary(run_id, at, reconciliation.totals)
+        self._memory.inputs[period] = inputs
+        found = Findings(run_id, at, findings_of(reconciliation.rows))
+        self._memory.findings.setdefault(period, []).append(found)
+
+    def inputs(self, period: str) -> ComparisonInputs | None:
+        self.get(period)
+        return self._memory.inputs[period]
+
+    def findings(self, period: str) -> tuple[Findings, ...]:
+        kept = self._memory.findings.get(period, [])
+        return tuple(sorted(kept, key=lambda found: (found.at, found.run_id)))
 
     def get(self, period: str) -> Reconciliation:
         found = self._memory.comparisons.get(period)

@@ -18,7 +18,9 @@ from trueup.domain.allocation import Allocation
 from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import Audit, AuditEvent
 from trueup.domain.billing import PsaPage
+from trueup.domain.comparison import ComparisonInputs
 from trueup.domain.integrations import Integration, IntegrationName, Side
+from trueup.domain.licenses import LicensePage
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
 from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.runs import Run, Snapshot
@@ -60,7 +62,7 @@ class Integrations(Protocol):
 class Snapshots(Protocol):
     """Complete reads. Pages are content-addressed, so storing the same page twice stores it once."""
 
-    def add_page(self, side: Side, page: VendorPage | PsaPage) -> str:
+    def add_page(self, side: Side, page: VendorPage | PsaPage | LicensePage) -> str:
         """Store one page; returns its content address. A page without a header belongs to no snapshot."""
         ...
 
@@ -86,9 +88,13 @@ class Snapshots(Protocol):
 
     def psa_pages(self, snapshot: Snapshot) -> Iterator[PsaPage]: ...
 
+    def license_pages(self, snapshot: Snapshot) -> Iterator[LicensePage]: ...
+
 
 class Accounts(Protocol):
-    """Vendor accounts with their mapping."""
+    """Accounts of one side with their mapping: those of the vendor, or tenants whose licenses are counted, whose
+    ``vendor_id`` is the tenant id.
+    """
 
     def all(self) -> Iterator[AccountEntry]:
         """Every entry, ordered by vendor id."""
@@ -124,7 +130,8 @@ class Services(Protocol):
 
 class Runs(Protocol):
     def start(self, run: Run, audit: Audit | None) -> Run:
-        """Store a run that must not exist yet, unless another holds the place: raises LeaseHeld with that run's id."""
+        """Store a run that must not exist yet, unless another holds the place: raises LeaseHeld with that run's id, and
+        MonthSealed when its period is closed."""
         ...
 
     def get(self, run_id: str) -> Run:
@@ -143,8 +150,14 @@ class Runs(Protocol):
 class Reconciliations(Protocol):
     """The last comparison of each period. Rows can be listed page by page without reading all."""
 
-    def save(self, reconciliation: Reconciliation, *, run_id: str, at: datetime) -> None:
-        """Replace the period's comparison; readers see the old one or the new one, never a mix."""
+    def save(
+        self, reconciliation: Reconciliation, *, run_id: str, at: datetime, inputs: ComparisonInputs | None = None
+    ) -> None:
+        """Replace the period's comparison; readers see the old one or the new one, never a mix.
+
+        What it found is kept beside what earlier ones found, and ``inputs``, what it was made of, in place of the last
+        one's. Raises MonthSealed when the period is closed.
+        """
         ...
 
     def get(self, period: str) -> Reconciliation:
@@ -161,6 +174,9 @@ class Reconciliations(Protocol):
 
 
 class Plans(Protocol):
+    """Plans of a closed period can be read and are not changed any more: what would raises MonthSealed, but for the
+    result of what was sent before."""
+
     def propose(self, plan: Plan, audit: Audit) -> Plan:
         """Store a new plan and supersede any other plan of its period that is proposed or approved, in one step.
 

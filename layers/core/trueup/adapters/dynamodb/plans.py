@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from trueup.adapters.dynamodb.closing import ClosedPeriods
 from trueup.adapters.dynamodb.conditions import (
     ABSENT,
     CONTENT,
@@ -46,6 +47,7 @@ class DynamoDbPlans:
         self._table = table
         self._chain = Chain(table)
         self._contents = Contents(table)
+        self._closed = ClosedPeriods(table)
 
     def propose(self, plan: Plan, audit: Audit) -> Plan:
         for attempt in range(_ATTEMPTS):
@@ -71,7 +73,7 @@ class DynamoDbPlans:
                 header = known
                 operations.append(Check(self._table.keys.plan(plan.id), version_is(known.plan.version)))
             try:
-                self._chain.write(operations, [audit])
+                self._write_open(plan.period, operations, audit)
             except ConditionsFailed:
                 self._table.pause(attempt)
             else:
@@ -89,7 +91,8 @@ class DynamoDbPlans:
         groups = self._put_changes(plan.changes)
         stored = replace(plan, version=plan.version + 1)
         try:
-            self._chain.write([self._put(replace(known, plan=stored, groups=groups), plan.version)], [audit])
+            put = self._put(replace(known, plan=stored, groups=groups), plan.version)
+            self._write_open(plan.period, [put], audit)
         except ConditionsFailed as refused:
             raise _moved(plan) from refused
         return replace(stored, results=self._results(plan.id, known.round))
@@ -103,7 +106,7 @@ class DynamoDbPlans:
         intent = at(self._table.keys.plan_intent(plan.id, change.id), {_CHANGE_ID: change.id})
         check = Check(self._table.keys.plan(plan.id), version_is(plan.version))
         try:
-            self._chain.write([check, Put(intent, ABSENT)], [audit])
+            self._write_open(plan.period, [check, Put(intent, ABSENT)], audit)
         except ConditionsFailed as refused:
             if 0 in refused.failed:
                 self._require(plan.id)
@@ -146,6 +149,14 @@ class DynamoDbPlans:
     def intended(self, plan_id: str) -> frozenset[str]:
         found = self._table.query_all(self._table.keys.plan_intents(plan_id))
         return frozenset(item[_CHANGE_ID] for item in found)
+
+    def _write_open(self, period: str, operations: list[Operation], audit: Audit) -> None:
+        """All of it while the period is open. Raises MonthSealed, ConditionsFailed."""
+        try:
+            self._chain.write([*operations, self._closed.check(period)], [audit])
+        except ConditionsFailed as refused:
+            self._closed.refuse_if(refused, len(operations), period)
+            raise
 
     def _proposed(self, plan: Plan, known: PlanHeader | None) -> tuple[PlanHeader, list[Operation]]:
         """The header of a new plan and what stores it; the results of an earlier round are left behind."""

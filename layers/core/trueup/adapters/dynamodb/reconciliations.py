@@ -8,22 +8,26 @@ Must not: give rows of two generations in one list, or a list with a hole.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from trueup.adapters.dynamodb.closing import ClosedPeriods
 from trueup.adapters.dynamodb.conditions import CONTENT, VERSION, ConditionsFailed, Put, Value, at, version_is
 from trueup.adapters.dynamodb.contents import Contents
 from trueup.adapters.dynamodb.cursors import read_cursor, require_limit, write_cursor
 from trueup.adapters.dynamodb.keys import PARTITION_KEY, SORT_KEY, Key, Prefix
 from trueup.adapters.dynamodb.records import COMPARISON, COMPARISON_REST, ROW, ComparisonHeader, ComparisonRest
+from trueup.adapters.dynamodb.sealed_forms import FINDINGS, input_parts, inputs_of
 from trueup.adapters.dynamodb.table import DynamoDbTable, StoredItem
+from trueup.domain.comparison import ComparisonInputs, Findings, findings_of
 from trueup.domain.errors import Conflict, NotFound, StateUnavailable
 from trueup.domain.verdicts import Reconciliation, Row, Verdict
 from trueup.ports.state import ComparisonSummary, Page
 
 _ATTEMPTS = 10
 _ROWS_AT_ONCE = 500
+_ADDRESS = "content_address"
 
 type _Spans = dict[str, tuple[tuple[int, int], ...]]
 
@@ -41,13 +45,16 @@ class _Generation:
 
 
 class DynamoDbReconciliations:
-    """The Reconciliations port."""
+    """Both ports: Reconciliations and ComparisonRecords."""
 
     def __init__(self, table: DynamoDbTable) -> None:
         self._table = table
         self._contents = Contents(table)
+        self._closed = ClosedPeriods(table)
 
-    def save(self, reconciliation: Reconciliation, *, run_id: str, at: datetime) -> None:
+    def save(
+        self, reconciliation: Reconciliation, *, run_id: str, at: datetime, inputs: ComparisonInputs | None = None
+    ) -> None:
         """Of two that are saved at once, the one that moves the header last stays."""
         generation = secrets.token_hex(16)
         self._put_rows(generation, reconciliation.rows)
@@ -68,7 +75,9 @@ class DynamoDbReconciliations:
                 spans=_spans(reconciliation.rows),
                 rest=address,
                 totals=reconciliation.totals,
-            )
+                inputs=() if inputs is None else tuple(self._put_inputs(inputs)),
+            ),
+            self._contents.put(FINDINGS.plain(Findings(run_id, at, findings_of(reconciliation.rows)))),
         )
         # What a crash leaves undeleted here is still named by the header and is deleted by the next comparison.
         for old in retired:
@@ -96,6 +105,16 @@ class DynamoDbReconciliations:
         if totals is None:
             totals = COMPARISON_REST.read(self._contents.get(header.rest)).totals
         return ComparisonSummary(header.run_id, header.at, totals)
+
+    def inputs(self, period: str) -> ComparisonInputs | None:
+        header, _version = self._header(period)
+        names = [name for name, _ in header.inputs]
+        contents = self._contents.get_all([address for _, address in header.inputs])
+        return inputs_of(zip(names, contents, strict=True))
+
+    def findings(self, period: str) -> tuple[Findings, ...]:
+        items = self._table.query_all(self._table.keys.comparison_findings(period))
+        return tuple(FINDINGS.read(plain) for plain in self._contents.get_all([item[_ADDRESS] for item in items]))
 
     def page(self, period: str, *, verdict: Verdict | None, cursor: str | None, limit: int) -> Page[Row]:
         """Begun on one comparison, a list stays on it; once that one is gone it raises Conflict: begin again."""
@@ -139,9 +158,14 @@ class DynamoDbReconciliations:
                 [at(self._table.keys.row(generation, number), {CONTENT: ROW.pack(row)}) for number, row in some]
             )
 
-    def _switch(self, fresh: ComparisonHeader) -> tuple[str, ...]:
-        """Make it the one to read; returns the generations that nobody reads any more."""
+    def _put_inputs(self, inputs: ComparisonInputs) -> Iterator[tuple[str, str]]:
+        for name, content in input_parts(inputs):
+            yield name, self._contents.put(content)
+
+    def _switch(self, fresh: ComparisonHeader, findings: str) -> tuple[str, ...]:
+        """Make it the one to read, with what it found; returns the generations that nobody reads any more."""
         key = self._table.keys.comparison(fresh.period)
+        found = at(self._table.keys.comparison_finding(fresh.period, fresh.at, fresh.run_id), {_ADDRESS: findings})
         for attempt in range(_ATTEMPTS):
             item = self._table.get(key)
             old = None if item is None else COMPARISON.unpack(item[CONTENT])
@@ -149,8 +173,11 @@ class DynamoDbReconciliations:
             header = fresh if old is None else _after(fresh, old)
             content: dict[str, Value] = {CONTENT: COMPARISON.pack(header), VERSION: version + 1}
             try:
-                self._table.write([Put(at(key, content), version_is(version))])
-            except ConditionsFailed:
+                self._table.write(
+                    [Put(at(key, content), version_is(version)), Put(found), self._closed.check(fresh.period)]
+                )
+            except ConditionsFailed as refused:
+                self._closed.refuse_if(refused, 2, fresh.period)
                 self._table.pause(attempt)
             else:
                 return () if old is None else (*old.retired, *header.retired)

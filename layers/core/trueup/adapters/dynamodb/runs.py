@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from trueup.adapters.dynamodb.closing import ClosedPeriods
 from trueup.adapters.dynamodb.conditions import (
     CONTENT,
     VERSION,
@@ -32,6 +33,8 @@ from trueup.domain.runs import Run, RunState
 LEASE_SECONDS = 2 * 60 * 60
 _RUN_ID = "run_id"
 _OVER = "run_over"
+_CLOSED_CHECK = 3
+"""The place of the period's check among the operations of a start."""
 _ATTEMPTS = 10
 
 
@@ -41,6 +44,7 @@ class DynamoDbRuns:
     def __init__(self, table: DynamoDbTable, *, lease_seconds: int = LEASE_SECONDS) -> None:
         self._table = table
         self._chain = Chain(table)
+        self._closed = ClosedPeriods(table)
         self._lease = timedelta(seconds=lease_seconds)
 
     def start(self, run: Run, audit: Audit | None) -> Run:
@@ -58,12 +62,14 @@ class DynamoDbRuns:
                 Put(self._item(stored), version_is(run.version)),
                 Put(place, attribute_is(_RUN_ID, holder_id)),
                 Put(by_time),
+                self._closed.check(run.period),
             ]
             for dead in holders:
                 operations.append(Put(self._item(self._abandoned(dead, run)), version_is(dead.version)))
             try:
                 self._chain.write(operations, [audit])
             except ConditionsFailed as refused:
+                self._closed.refuse_if(refused, _CLOSED_CHECK, run.period)
                 if 0 in refused.failed:
                     self._require_place(run, self._find(run.id))
                     raise VersionConflict(f"run {run.id} exists already") from refused
