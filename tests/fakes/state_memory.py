@@ -17,13 +17,14 @@ from trueup.domain.allocation import Allocation
 from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import GENESIS, Audit, AuditEvent, chained
 from trueup.domain.billing import PsaPage
+from trueup.domain.change_orders import ChangeOrder
 from trueup.domain.comparison import ComparisonInputs, Findings
 from trueup.domain.counting_policy import CountingPolicy
-from trueup.domain.change_orders import ChangeOrder
 from trueup.domain.errors import StateUnavailable, VersionConflict
 from trueup.domain.integrations import Integration, IntegrationName, Side
 from trueup.domain.licenses import LicensePage
 from trueup.domain.mapping import AccountEntry, ServiceEntry
+from trueup.domain.notices import ChannelName, ChannelSetting, Delivery
 from trueup.domain.plan import Plan
 from trueup.domain.runs import Run, Snapshot
 from trueup.domain.sealing import SealLink
@@ -111,6 +112,8 @@ class Memory:
     claims: dict[str, Claim] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     counters: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    deliveries: dict[tuple[str, str, ChannelName], Delivery] = field(default_factory=dict)
+    notice_channels: dict[ChannelName, ChannelSetting] = field(default_factory=dict)
     links: list[SealLink] = field(default_factory=list)
     parts: dict[str, bytes] = field(default_factory=dict)
     inputs: dict[str, ComparisonInputs | None] = field(default_factory=dict)

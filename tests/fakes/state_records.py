@@ -11,8 +11,10 @@ from trueup.domain.accounts import ServiceId, VendorAccountId, VendorPage
 from trueup.domain.audit import Audit, AuditEvent
 from trueup.domain.billing import PsaPage
 from trueup.domain.canonical import sha256
+from trueup.domain.counting_policy import CountingPolicy
 from trueup.domain.errors import NotFound, StateUnavailable, VersionConflict
 from trueup.domain.integrations import Integration, IntegrationName, Side
+from trueup.domain.licenses import LicensePage
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
 from trueup.domain.runs import Snapshot
 from trueup.ports.state import Page
@@ -38,7 +40,7 @@ class FakeIntegrations(Store):
 
 class FakeSnapshots(Store):
     @effect("snapshots.add_page")
-    def add_page(self, side: Side, page: VendorPage | PsaPage) -> str:
+    def add_page(self, side: Side, page: VendorPage | PsaPage | LicensePage) -> str:
         address = sha256([side.value, repr(page)])
         self._memory.pages[address] = page
         return address
@@ -82,7 +84,13 @@ class FakeSnapshots(Store):
                 raise StateUnavailable(f"snapshot {snapshot.id} does not hold pages of the PSA")
             yield page
 
-    def _pages(self, snapshot: Snapshot) -> Iterator[VendorPage | PsaPage]:
+    def license_pages(self, snapshot: Snapshot) -> Iterator[LicensePage]:
+        for page in self._pages(snapshot):
+            if not isinstance(page, LicensePage):
+                raise StateUnavailable(f"snapshot {snapshot.id} does not hold pages of licenses")
+            yield page
+
+    def _pages(self, snapshot: Snapshot) -> Iterator[VendorPage | PsaPage | LicensePage]:
         for address in snapshot.pages:
             if address not in self._memory.pages:
                 raise StateUnavailable(f"page {address} of snapshot {snapshot.id} is gone")
@@ -90,15 +98,23 @@ class FakeSnapshots(Store):
 
 
 class FakeAccounts(Store):
+    """Accounts of the vendor; ``FakeLicenseAccounts`` is the same for tenants."""
+
+    noun = "vendor account"
+
+    @property
+    def _kept(self) -> dict[str, AccountEntry]:
+        return self._memory.accounts
+
     def all(self) -> Iterator[AccountEntry]:
         with self._memory.lock:
-            entries = sorted(self._memory.accounts.items())
+            entries = sorted(self._kept.items())
         return iter([entry for _, entry in entries])
 
     def get(self, vendor_id: VendorAccountId) -> AccountEntry:
-        entry = self._memory.accounts.get(vendor_id)
+        entry = self._kept.get(vendor_id)
         if entry is None:
-            raise NotFound(f"there is no vendor account {vendor_id!r}")
+            raise NotFound(f"there is no {self.noun} {vendor_id!r}")
         return entry
 
     def page(self, *, state: MappingState | None, cursor: str | None, limit: int) -> Page[AccountEntry]:
@@ -106,7 +122,7 @@ class FakeAccounts(Store):
         if state is not None:
             entries = [entry for entry in entries if entry.state is state]
             entries.sort(key=lambda entry: (entry.vendor_name.casefold(), entry.vendor_id))
-        return cut(entries, cursor=cursor, limit=limit, name=f"accounts {state}")
+        return cut(entries, cursor=cursor, limit=limit, name=f"{self.noun} {state}")
 
     def save(self, entries: Sequence[AccountEntry], audits: Sequence[Audit]) -> tuple[AccountEntry, ...]:
         places = {str(entry.vendor_id): place // GROUP for place, entry in enumerate(entries)}
@@ -120,15 +136,50 @@ class FakeAccounts(Store):
 
     @effect("accounts.save")
     def _save_group(self, entries: Sequence[AccountEntry], audits: Sequence[Audit]) -> list[AccountEntry]:
+        return self._store(entries, audits)
+
+    def _store(self, entries: Sequence[AccountEntry], audits: Sequence[Audit]) -> list[AccountEntry]:
         seen: set[str] = set()
         for entry in entries:
-            known = self._memory.accounts.get(entry.vendor_id)
+            known = self._kept.get(entry.vendor_id)
             version = -1 if entry.vendor_id in seen else known.version if known else 0
-            require_version(f"vendor account {entry.vendor_id!r}", entry.version, version)
+            require_version(f"{self.noun} {entry.vendor_id!r}", entry.version, version)
             seen.add(entry.vendor_id)
         stored = [replace(entry, version=entry.version + 1) for entry in entries]
-        self._memory.accounts.update({str(entry.vendor_id): entry for entry in stored})
+        self._kept.update({str(entry.vendor_id): entry for entry in stored})
         self._memory.log(*audits)
+        return stored
+
+
+class FakeLicenseAccounts(FakeAccounts):
+    noun = "tenant"
+
+    @property
+    def _kept(self) -> dict[str, AccountEntry]:
+        return self._memory.license_accounts
+
+    @effect("license_accounts.save")
+    def _save_group(self, entries: Sequence[AccountEntry], audits: Sequence[Audit]) -> list[AccountEntry]:
+        return self._store(entries, audits)
+
+
+class FakeCountingPolicies(Store):
+    def all(self) -> tuple[CountingPolicy, ...]:
+        with self._memory.lock:
+            return tuple(versions[-1] for _, versions in sorted(self._memory.counting_policies.items()))
+
+    def get(self, psa_system: str, scope: str) -> CountingPolicy:
+        return next(iter(self.versions(psa_system, scope)), CountingPolicy(scope=scope, psa_system=psa_system))
+
+    def versions(self, psa_system: str, scope: str) -> tuple[CountingPolicy, ...]:
+        return tuple(reversed(self._memory.counting_policies.get((psa_system, scope), [])))
+
+    @effect("counting_policies.save")
+    def save(self, policy: CountingPolicy, audit: Audit) -> CountingPolicy:
+        require_version(f"the {policy.name}", policy.version, self.get(*policy.key).version)
+        stored = replace(policy, version=policy.version + 1)
+        self._memory.counting_policies.setdefault(policy.key, []).append(stored)
+        self._memory.log(audit)
         return stored
 
 

@@ -52,6 +52,7 @@ def test_every_partition_begins_with_the_tenant() -> None:
     arguments: dict[str, Any] = {
         "number": 1,
         "round_number": 1,
+        "version": 1,
         "started_at": NOW,
         "created_at": NOW,
         "side": "vendor",

@@ -39,6 +39,8 @@ T#checkpoint#SIDE#RUN                 checkpoint                  where an unfin
 T#idempotency#KEY                     claim                       an API write and its reply
 T#api-keys                            KEY ID                      a machine's key, without its secret
 T#counter#NAME                        counter                     how often something happened in a window of time
+T#notices#PERIOD                      CHANNEL#KIND PERIOD CAUSE   what became of one notice on one channel
+T#notice-channels                     CHANNEL                     how a channel for notices is set
 ====================================  ==========================  ==================================================
 
 Index ``by_status``: ``T#accounts#STATE`` and ``NAME`` with the vendor id, for vendor accounts; the same for tenants.
@@ -271,6 +273,15 @@ class Keys:
 
     def counter(self, name: str) -> Key:
         return Key(self._of("counter", text(name)), "counter")
+
+    def notices(self, period: str) -> Prefix:
+        return Prefix(self._of("notices", text(period)), "")
+
+    def notice(self, period: str, channel: str, notice_key: str) -> Key:
+        return Key(self._of("notices", text(period)), f"{channel}#{text(notice_key)}")
+
+    def notice_channel(self, channel: str) -> Key:
+        return Key(self._of("notice-channels"), channel)
 
     def _of(self, *parts: str) -> str:
         return "#".join((self._tenant, *parts))

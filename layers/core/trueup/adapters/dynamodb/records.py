@@ -21,12 +21,13 @@ from trueup.domain.allocation import Allocation
 from trueup.domain.api_keys import ApiKey
 from trueup.domain.audit import AuditEvent
 from trueup.domain.billing import PsaPage
-from trueup.domain.counting_policy import CountingPolicy
 from trueup.domain.change_orders import ChangeOrder
+from trueup.domain.counting_policy import CountingPolicy
 from trueup.domain.errors import StateTrouble, StateUnavailable
 from trueup.domain.integrations import Integration
 from trueup.domain.licenses import LicensePage
 from trueup.domain.mapping import AccountEntry, ServiceEntry
+from trueup.domain.notices import ChannelSetting, Delivery
 from trueup.domain.plan import Change, ChangeResult, Plan
 from trueup.domain.runs import Run, Snapshot
 from trueup.domain.verdicts import ExcludedAccount, OpenAccount, Row, Totals
@@ -199,4 +200,6 @@ UPLOAD = Codec[UploadHeader]("upload", UploadHeader)
 LEASE = Codec[Lease]("lease", Lease)
 CLAIM = Codec[Claim]("claim", Claim)
 API_KEY = Codec[ApiKey]("api key", ApiKey)
+DELIVERY = Codec[Delivery]("delivery", Delivery)
+NOTICE_CHANNEL = Codec[ChannelSetting]("notice channel", ChannelSetting)
 CHANGE_ORDER = Codec[ChangeOrder]("change order", ChangeOrder)

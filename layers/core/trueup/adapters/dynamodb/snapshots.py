@@ -19,13 +19,14 @@ from trueup.adapters.dynamodb.conditions import (
 from trueup.adapters.dynamodb.contents import Contents
 from trueup.adapters.dynamodb.history import Chain
 from trueup.adapters.dynamodb.keys import moment
-from trueup.adapters.dynamodb.records import PSA_PAGE, SNAPSHOT, VENDOR_PAGE
+from trueup.adapters.dynamodb.records import LICENSE_PAGE, PSA_PAGE, SNAPSHOT, VENDOR_PAGE
 from trueup.adapters.dynamodb.table import DynamoDbTable
 from trueup.domain.accounts import VendorPage
 from trueup.domain.audit import Audit
 from trueup.domain.billing import PsaPage
 from trueup.domain.errors import InputInvalid, StateUnavailable, VersionConflict
 from trueup.domain.integrations import Side
+from trueup.domain.licenses import LicensePage
 from trueup.domain.runs import Snapshot
 
 _ADDRESS = "content_address"
@@ -41,12 +42,14 @@ class DynamoDbSnapshots:
         self._chain = Chain(table)
         self._contents = Contents(table)
 
-    def add_page(self, side: Side, page: VendorPage | PsaPage) -> str:
+    def add_page(self, side: Side, page: VendorPage | PsaPage | LicensePage) -> str:
         match page:
             case VendorPage() if side is Side.VENDOR:
                 return self._contents.put(VENDOR_PAGE.plain(page))
             case PsaPage() if side is Side.PSA:
                 return self._contents.put(PSA_PAGE.plain(page))
+            case LicensePage() if side is Side.LICENSES:
+                return self._contents.put(LICENSE_PAGE.plain(page))
             case _:
                 raise InputInvalid(f"a {type(page).__name__} is no page of the side {side.value}", field="side")
 
@@ -102,6 +105,10 @@ class DynamoDbSnapshots:
     def psa_pages(self, snapshot: Snapshot) -> Iterator[PsaPage]:
         for plain in self._contents.get_all(snapshot.pages):
             yield PSA_PAGE.read(plain)
+
+    def license_pages(self, snapshot: Snapshot) -> Iterator[LicensePage]:
+        for plain in self._contents.get_all(snapshot.pages):
+            yield LICENSE_PAGE.read(plain)
 
     def _complete(self, operations: list[Operation], audit: Audit | None) -> None:
         self._chain.write(operations, [audit])
