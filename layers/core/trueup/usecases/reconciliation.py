@@ -9,6 +9,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from trueup.domain.audit import Audit
+from trueup.domain.comparison import ComparisonInputs, without_facts
 from trueup.domain.counts import Known
 from trueup.domain.effective import AS_THE_PSA_DOES, EffectiveWish, PsaCapabilities
 from trueup.domain.errors import NotFound, ReadIncomplete, RunReplaced
@@ -86,22 +87,37 @@ def reconcile_period(
         allocations=tuple(one for one in allocations.all() if one.psa_system in ("", psa_read.system)),
     )
     found = reconcile(legs)
-    plan = build_plan(
-        found,
+    reads = (vendor_read, psa_read)
+    inputs = ComparisonInputs(
+        legs=without_facts(legs),
         terms=PlanTerms(policy.tenant, period, on, policy.guards, capabilities, wish, psa_read.system),
+        reads=reads,
         run_id=run_id,
         created_at=now,
-        read_ages_hours=[
-            # From the start: what came first in a read that was interrupted for a day is a day old.
-            Decimal((now - read.started_at) / timedelta(hours=1)).quantize(Decimal("0.1"))
-            for read in (vendor_read, psa_read)
-        ],
-        snapshots=(vendor_read.digest, psa_read.digest),
+        # From the start: what came first in a read that was interrupted for a day is a day old.
+        read_ages_hours=tuple(
+            Decimal((now - read.started_at) / timedelta(hours=1)).quantize(Decimal("0.1")) for read in reads
+        ),
+        snapshots=tuple(read.digest for read in reads),
         prepared_by=actor,
     )
+    plan = plan_on(inputs, found)
     plan = unused_plan(plan, plans, lambda stored: _stands_for(stored, plan, found))
-    reconciliations.save(found, run_id=run_id, at=now)
+    reconciliations.save(found, run_id=run_id, at=now, inputs=inputs)
     return Outcome(found, plans.propose(plan, _proposed(plan)))
+
+
+def plan_on(inputs: ComparisonInputs, found: Reconciliation) -> Plan:
+    """The plan of a comparison that was made of these inputs: the same whenever it is built."""
+    return build_plan(
+        found,
+        terms=inputs.terms,
+        run_id=inputs.run_id,
+        created_at=inputs.created_at,
+        read_ages_hours=inputs.read_ages_hours,
+        snapshots=inputs.snapshots,
+        prepared_by=inputs.prepared_by,
+    )
 
 
 def reconcile_reads(run: Run, *, actor: str, policy: ReconciliationPolicy, state: State, clock: Clock) -> Outcome:
