@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fakes.state_memory import Memory, Switches
+from tests.fakes.state_notices import FakeNotices
 from tests.fakes.state_orders import FakeChangeOrders
 from tests.fakes.state_plans import FakePlans
 from tests.fakes.state_records import (
@@ -67,6 +68,7 @@ def fake_state(clock: Clock) -> FakeState:
         "uploads": FakeUploads(memory),
         "api_keys": FakeApiKeys(memory),
         "counters": FakeCounters(memory),
+        "notices": FakeNotices(memory),
         "comparison_records": comparisons,
         "sealed_months": FakeSealedMonths(memory),
         "license_accounts": FakeLicenseAccounts(memory),

@@ -11,6 +11,7 @@ from trueup.domain.uploads import Upload
 from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
 from trueup.ports.licenses import EarlierReads, LicenseReading
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
+from trueup.ports.psa_tickets import TicketCreation
 from trueup.ports.vendor import VendorBilling
 
 
@@ -66,4 +67,8 @@ class Connections(Protocol):
 
     def callback_verification(self, integration: Integration, secrets: CallbackSecrets) -> CallbackVerification:
         """For a PSA that sends callbacks; needs no credential. Raises InputInvalid for another one."""
+        ...
+
+    def tickets(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> TicketCreation:
+        """For a PSA that tickets can be made in. Raises InputInvalid for another one."""
         ...

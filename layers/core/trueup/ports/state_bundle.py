@@ -11,6 +11,7 @@ from trueup.ports.change_orders import ChangeOrders
 from trueup.ports.counting_policies import CountingPolicies
 from trueup.ports.comparisons import ComparisonRecords
 from trueup.ports.sealing import SealedStore
+from trueup.ports.notices import Notices
 from trueup.ports.state import (
     Accounts,
     Allocations,
@@ -51,6 +52,7 @@ class State:
     uploads: Uploads
     api_keys: ApiKeys
     counters: Counters
+    notices: Notices
     comparison_records: ComparisonRecords
     sealed_months: SealedStore
     license_accounts: Accounts

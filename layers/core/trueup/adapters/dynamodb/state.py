@@ -14,6 +14,7 @@ from trueup.adapters.dynamodb.counting_policies import DynamoDbCountingPolicies
 from trueup.adapters.dynamodb.history import DynamoDbHistory
 from trueup.adapters.dynamodb.integrations import DynamoDbIntegrations
 from trueup.adapters.dynamodb.keys import LICENSE_ACCOUNTS
+from trueup.adapters.dynamodb.notices import DynamoDbNotices
 from trueup.adapters.dynamodb.plans import DynamoDbPlans
 from trueup.adapters.dynamodb.reconciliations import DynamoDbReconciliations
 from trueup.adapters.dynamodb.runs import DynamoDbRuns
@@ -54,6 +55,7 @@ def state_on(table: DynamoDbTable) -> State:
         uploads=DynamoDbUploads(table),
         api_keys=DynamoDbApiKeys(table),
         counters=DynamoDbCounters(table),
+        notices=DynamoDbNotices(table),
         comparison_records=comparisons,
         sealed_months=DynamoDbSealedMonths(table),
         license_accounts=DynamoDbAccounts(table, LICENSE_ACCOUNTS),

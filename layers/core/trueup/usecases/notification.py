@@ -1,0 +1,137 @@
+"""Which notices a run, a credential or a day asks for. Sending them is usecases/notices.py's.
+
+Method: everything is read from the stores by the run's id, so that whoever asks for a notice need not carry figures, and
+asking again gives the same notice. Must not: fail a run because nobody could be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from trueup.domain.errors import InputInvalid, NotFound
+from trueup.domain.integrations import ConnectionState, Integration
+from trueup.domain.notice_wording import (
+    approval_wanted,
+    credential_expiring,
+    credential_failing,
+    drop_or_jump_held,
+    run_finished,
+    run_missed,
+    sync_incomplete,
+)
+from trueup.domain.notices import Delivery, Notice, NoticeKind
+from trueup.domain.periods import Period
+from trueup.domain.plan import Plan
+from trueup.domain.runs import Run
+from trueup.domain.verdicts import Totals
+from trueup.ports.state import Plans, Reconciliations, Runs
+from trueup.usecases.notices import NoticeSystems, notify
+
+EXPIRY_TOLD_BEFORE = timedelta(days=30)
+"""How long before its end a credential is told of; once a month until it is replaced."""
+
+RUN_KINDS: frozenset[NoticeKind] = frozenset(
+    {
+        NoticeKind.RUN_FINISHED,
+        NoticeKind.APPROVAL_WANTED,
+        NoticeKind.SYNC_INCOMPLETE,
+        NoticeKind.DROP_OR_JUMP_HELD,
+    }
+)
+"""What is said of a run and can be made from its records alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """When a credential ends, as it is known; ``name`` tells apart what has the same label."""
+
+    name: str
+    label: str
+    ends_on: date
+
+
+def send_for_run(
+    kind: NoticeKind,
+    run_id: str,
+    *,
+    runs: Runs,
+    plans: Plans,
+    reconciliations: Reconciliations,
+    systems: NoticeSystems,
+) -> tuple[Delivery, ...]:
+    """Tell of a run; nothing is sent where the run does not ask for such a notice (it has no plan, holds no jump).
+
+    Raises InputInvalid for a kind that is of no run, NotFound for a run that is not there, StateTrouble. A channel that
+    fails raises nothing.
+    """
+    if kind not in RUN_KINDS:
+        words = ", ".join(sorted(one.value for one in RUN_KINDS))
+        raise InputInvalid(f"{kind.value} is not said of a run", field="kind", remedy=f"Give one of {words}.")
+    run = runs.get(run_id)
+    plan = plans.get(run.plan_id) if run.plan_id else None
+    notice = _of_run(kind, run, plan, _totals(run, reconciliations), systems)
+    return () if notice is None else notify(notice, systems=systems)
+
+
+def _of_run(
+    kind: NoticeKind, run: Run, plan: Plan | None, totals: Totals | None, systems: NoticeSystems
+) -> Notice | None:
+    now = systems.clock.now()
+    match kind:
+        case NoticeKind.APPROVAL_WANTED:
+            return approval_wanted(run, plan, totals, now) if plan is not None and plan.changes else None
+        case NoticeKind.SYNC_INCOMPLETE:
+            return sync_incomplete(run, now)
+        case NoticeKind.DROP_OR_JUMP_HELD:
+            return drop_or_jump_held(run, plan, now)
+    return run_finished(run, totals, now)
+
+
+def _totals(run: Run, reconciliations: Reconciliations) -> Totals | None:
+    """The totals of what this run compared; None when it compared nothing, or a later run has compared since."""
+    try:
+        summary = reconciliations.summary(run.period)
+    except NotFound:
+        return None
+    return summary.totals if summary.run_id == run.id else None
+
+
+def send_for_credentials(
+    checked: Sequence[Integration],
+    *,
+    time_zone: ZoneInfo,
+    systems: NoticeSystems,
+    endings: Sequence[Ending] = (),
+) -> tuple[Delivery, ...]:
+    """Tell of credentials that do not work, once for each time they began to fail, and of those that soon end.
+
+    A single rejected reply is no reason: an integration needs attention only after two, some minutes apart.
+    """
+    now = systems.clock.now()
+    period = str(Period.at(now, time_zone))
+    wanted = [
+        credential_failing(one, period, now)
+        for one in checked
+        if one.state is ConnectionState.NEEDS_ATTENTION and one.cause
+    ]
+    today = now.astimezone(time_zone).date()
+    wanted += [
+        credential_expiring(one.name, one.label, one.ends_on, period, now)
+        for one in endings
+        if one.ends_on - today <= EXPIRY_TOLD_BEFORE
+    ]
+    return tuple(delivery for notice in wanted for delivery in notify(notice, systems=systems))
+
+
+def check_overdue(
+    days_overdue: int, *, run_day: int, time_zone: ZoneInfo, systems: NoticeSystems
+) -> tuple[Delivery, ...]:
+    """Tell once in a month that its run is overdue; ``days_overdue`` is usecases/monthly_run.days_overdue."""
+    if days_overdue <= 0:
+        return ()
+    now = systems.clock.now()
+    period = str(Period.at(now, time_zone))
+    return notify(run_missed(period, days=days_overdue, run_day=run_day, at=now), systems=systems)
