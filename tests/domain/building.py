@@ -28,10 +28,11 @@ from trueup.domain.billing import (
     PsaAccountId,
     PsaFacts,
 )
-from trueup.domain.counts import Basis, Count, Evidence, Known, Missing, Seats
+from trueup.domain.counts import Basis, BillingBasis, Count, Evidence, Known, Missing, Seats
 from trueup.domain.effective import AS_THE_PSA_DOES, PSA_CAPABILITIES, EffectiveWish, PsaCapabilities
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import IntegrationName
+from trueup.domain.legs_view import OrderedSeats
 from trueup.domain.mapping import AccountEntry, Decision, MappingState, ServiceEntry
 from trueup.domain.matching import MatchRule
 from trueup.domain.plan import Plan
@@ -86,6 +87,7 @@ def service(
     state: MappingState | None = None,
     kind: ServiceKind = ServiceKind.PLAN,
     catalog_price: Decimal | None = Decimal("3.50"),
+    is_per_user: bool = True,
 ) -> ServiceEntry:
     """A mapped service; without a product an unmapped one."""
     state = state or (MappingState.MAPPED if product_id is not None else MappingState.UNMAPPED)
@@ -97,6 +99,7 @@ def service(
         product_id=ProductId(product_id) if product_id is not None else None,
         product_code="" if product_id is None else f"MIME-{product_id}",
         catalog_price=catalog_price,
+        is_per_user=is_per_user,
     )
 
 
@@ -173,8 +176,15 @@ def legs(
     not_listed: Iterable[str] = (),
     on: date = TODAY,
     allocations: Iterable[Allocation] = (),
+    licensed: Mapping[str, Count] | None = None,
+    ordered: Iterable[OrderedSeats] = (),
+    open_orders: Iterable[OrderedSeats] = (),
+    basis: BillingBasis = BillingBasis.AGREEMENT,
 ) -> Legs:
-    """One vendor account of ten seats, mapped to a client with one line of ten, but for what is given."""
+    """One vendor account of ten seats, mapped to a client with one line of ten, but for what is given.
+
+    Licenses are read where ``licensed`` is given, be it for no client.
+    """
     counts = {("V1", "S1"): known(10)} if counts is None else counts
     entries = (entry(),) if entries is None else tuple(entries)
     services = (service(),) if services is None else tuple(services)
@@ -210,7 +220,22 @@ def legs(
         services=services,
         currency="USD",
         allocations=tuple(allocations),
+        licensed={PsaAccountId(psa_id): count for psa_id, count in (licensed or {}).items()},
+        ordered=tuple(ordered),
+        basis=basis,
+        open_orders=tuple(open_orders),
+        licenses_are_read=licensed is not None,
     )
+
+
+def licensed(seats: int, *, conflict: str | None = None) -> Known:
+    """So many licensed users."""
+    evidence = Evidence(source="Microsoft 365", key="licensed users", reference="tenant 1", seats=seats)
+    return Known(Seats(seats), Basis.LICENSED_USERS, READ_AT, (evidence,), conflict)
+
+
+def order(seats: int, *, vendor_id: str = "V1", service_id: str = "S1", order_id: str = "order-1") -> OrderedSeats:
+    return OrderedSeats(VendorAccountId(vendor_id), ServiceId(service_id), seats, order_id)
 
 
 def allocation(balancing: str = "L2", *, psa_id: str = "P1", product_id: str = "X", **fixed: int) -> Allocation:

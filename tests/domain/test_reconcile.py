@@ -17,6 +17,7 @@ from tests.domain.building import (
     is_left_alone,
     known,
     legs,
+    licensed,
     line,
     missing,
     only_row,
@@ -24,12 +25,12 @@ from tests.domain.building import (
     seats_of,
     service,
 )
-from trueup.domain.accounts import ServiceKind
+from trueup.domain.accounts import ServiceId, ServiceKind, VendorAccountId
 from trueup.domain.billing import AgreementState
 from trueup.domain.counts import Count, Missing, Seats
 from trueup.domain.mapping import MappingState
 from trueup.domain.reconcile import reconcile
-from trueup.domain.verdicts import VERDICT_ORDER, Verdict
+from trueup.domain.verdicts import VERDICT_ORDER, OrderNeed, Verdict
 
 YESTERDAY, TOMORROW = TODAY - timedelta(days=1), TODAY + timedelta(days=1)
 
@@ -64,6 +65,36 @@ def test_in_line_still_tells_when_the_sources_disagree() -> None:
     row = only_row(legs({("V1", "S1"): known(10, conflict="the contract says 10, the account itself 12")}))
     assert row.verdict is Verdict.IN_LINE
     assert "the contract says 10, the account itself 12" in row.reasons
+
+
+# Order more, order less, order and bill
+
+
+def test_order_more_when_more_users_are_licensed_than_the_agreement_holds() -> None:
+    given = legs(licensed={"P1": licensed(13)})
+    row = only_row(given)
+    assert (row.verdict, row.monthly_money, row.bill_target) == (Verdict.ORDER_MORE, Decimal(0), 10)
+    assert row.reasons == ("agreement 10, licensed 13: order 3 more",)
+    assert row.order == OrderNeed(VendorAccountId("V1"), ServiceId("S1"), 10, 13)
+    assert is_left_alone(given)
+
+
+def test_order_less_when_the_agreement_holds_more_than_are_licensed() -> None:
+    given = legs(licensed={"P1": licensed(8)})
+    row = only_row(given)
+    assert (row.verdict, row.monthly_money) == (Verdict.ORDER_LESS, Decimal(0))
+    assert row.reasons == ("agreement 10, licensed 8: order 2 less",)
+    assert row.order is not None
+    assert row.order.delta == -2
+    assert is_left_alone(given)
+
+
+def test_order_and_bill_when_all_three_counts_differ() -> None:
+    given = legs({("V1", "S1"): known(12)}, [line(quantity="10", price="2.35")], licensed={"P1": licensed(9)})
+    row = only_row(given)
+    assert (row.verdict, row.monthly_money) == (Verdict.ORDER_AND_BILL, Decimal("4.70"))
+    assert row.reasons == ("agreement 12, billed 10: bill 2 more", "agreement 12, licensed 9: order 3 less")
+    assert [(change.target, change.holds) for change in proposed(reconcile(given)).changes] == [(12, ())]
 
 
 # Bill more, bill less

@@ -18,7 +18,7 @@ from trueup.domain.plan import Plan
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.verdicts import Reconciliation, Row, Verdict
 
-MONTHS, MONTHS_SHUFFLED = 4_000, 1_000
+MONTHS, MONTHS_SHUFFLED = 6_000, 1_000
 
 REACHED_AT_LEAST = 40
 """How many of the generated months must hold each verdict and each guard, or the agreement below proves little."""
@@ -26,7 +26,7 @@ REACHED_AT_LEAST = 40
 
 def _said(row: Row, plan: Plan) -> tuple[object, ...]:
     """A row in the reference reconciler's terms."""
-    agreement, billed = row.counts.agreement, row.counts.billed
+    agreement, licensed, billed = row.counts.agreement, row.counts.licensed, row.counts.billed
     changes = [change for change in plan.changes if change.row_id == row.id]
     assert len(changes) <= 1
     change = (changes[0].line_id, changes[0].expected, changes[0].target, changes[0].is_held) if changes else None
@@ -40,6 +40,9 @@ def _said(row: Row, plan: Plan) -> tuple[object, ...]:
         row.monthly_money,
         row.currency,
         change,
+        licensed.seats if isinstance(licensed, Known) else None,
+        row.bill_target,
+        None if row.order is None else (row.order.target, bool(row.order.obstacle)),
     )
 
 
@@ -53,7 +56,8 @@ def test_reference_reconciler_agrees_on_thousands_of_months() -> None:
         reached.update({row.verdict.value for row in reconciliation.rows})
         reached.update({hold.guard for change in plan.changes for hold in change.holds})
     wanted = [verdict.value for verdict in Verdict]
-    wanted += ["to_zero", "decrease", "jump", "account_not_active", "price_missing", "not_billable"]
+    wanted += ["to_zero", "decrease", "jump", "account_not_active", "account_silent", "price_missing"]
+    wanted += ["not_billable"]
     assert not {word: reached[word] for word in wanted if reached[word] < REACHED_AT_LEAST}
 
 
@@ -151,10 +155,28 @@ def test_I1_a_change_comes_only_from_a_whole_sum_and_one_live_line(world: World)
     assert len({change.id for change in plan.changes}) == len(plan.changes)
     for change in plan.changes:
         row = rows[change.row_id]
-        assert all(isinstance(member.count, Known) for member in row.members)
-        assert change.target == sum(member.count.seats for member in row.members if isinstance(member.count, Known))
-        _assert_nobody_of_the_client_is_left_out(world, change.psa_account_id, row)
+        _assert_target_is_read(world, change.target, row)
         _assert_only_live_line(given_legs, change.line_id, row)
+
+
+def _assert_target_is_read(world: World, target: int, row: Row) -> None:
+    """The licensed users where they alone decide; else the whole sum, with sent orders in it, and no less than both."""
+    users = world.licensed.get(str(row.psa_account_id))
+    by_user = all(world.services[str(member.service_id)]["by_user"] for member in row.members if member.service_id)
+    if world.basis == "licensed" and by_user and target == users:
+        return
+    orders = world.orders if world.bills_on_order else {}
+    parts = [
+        orders.get((str(member.vendor_id), str(member.service_id)), getattr(member.count, "seats", None))
+        for member in row.members
+    ]
+    assert None not in parts
+    agreed = sum(part for part in parts if part is not None)
+    larger = world.basis == "larger" and by_user
+    assert target == (max(agreed, users) if larger and isinstance(users, int) else agreed)
+    assert isinstance(users, int) or not larger
+    assert row.psa_account_id is not None
+    _assert_nobody_of_the_client_is_left_out(world, row.psa_account_id, row)
 
 
 def _assert_nobody_of_the_client_is_left_out(world: World, psa_id: str, row: Row) -> None:

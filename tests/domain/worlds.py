@@ -16,7 +16,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.domain.building import READ_AT, TODAY, agreement, client, entry, known, line, service
+from tests.domain.building import READ_AT, TODAY, agreement, client, entry, known, licensed, line, order, service
 from trueup.domain.accounts import (
     AccountState,
     Service,
@@ -27,8 +27,8 @@ from trueup.domain.accounts import (
     VendorAccountId,
     VendorFacts,
 )
-from trueup.domain.billing import AgreementState, PsaFacts
-from trueup.domain.counts import Count, Failed, Missing
+from trueup.domain.billing import AgreementState, PsaAccountId, PsaFacts
+from trueup.domain.counts import BillingBasis, Count, Failed, Missing
 from trueup.domain.mapping import MappingState
 from trueup.domain.reconcile import Legs
 
@@ -51,10 +51,19 @@ class World:
     clients: dict[str, Thing] = field(default_factory=dict)
     agreements: dict[str, Thing] = field(default_factory=dict)
     lines: dict[str, Thing] = field(default_factory=dict)
+    licensed: dict[str, int | str] = field(default_factory=dict)
+    orders: dict[tuple[str, str], int] = field(default_factory=dict)
+    basis: str = "agreement"
+    bills_on_order: bool = False
+    has_licenses: bool = False
 
 
 def as_legs(world: World) -> Legs:
     """The same month as the product reads it."""
+    orders = tuple(
+        order(seats, vendor_id=name, service_id=of, order_id=f"{name} {of}")
+        for (name, of), seats in world.orders.items()
+    )
     return Legs(
         period=f"{world.today:%Y-%m}",
         on=world.today,
@@ -125,12 +134,22 @@ def as_legs(world: World) -> Legs:
                 state=MappingState(item["mapping"]),
                 kind=ServiceKind(item["kind"]),
                 catalog_price=item["price"],
+                is_per_user=item["by_user"],
             )
             for key, item in world.services.items()
             if item["mapping"] != "new"
         ),
         currency="USD",
+        licensed={PsaAccountId(key): _as_licensed(said) for key, said in world.licensed.items()},
+        ordered=orders if world.bills_on_order else (),
+        basis=BillingBasis(world.basis),
+        open_orders=orders,
+        licenses_are_read=world.has_licenses,
     )
+
+
+def _as_licensed(said: int | str) -> Count:
+    return licensed(said) if isinstance(said, int) else Failed("the tenant could not be read")
 
 
 def _as_count(said: int | str, where: str) -> Count:
@@ -146,6 +165,9 @@ WHOLE = [str(number) for number in range(9)]
 QUANTITIES = (*WHOLE, *WHOLE, *(f"{number}.00" for number in WHOLE), "12", "40", "90")
 ODD_QUANTITIES = ("0.5", "12.5", "-3", "1E+3", "1E+9", "-0")
 SEATS_SAID = (*range(7), *range(7), *range(7), 9, 14, 40, 80, 1_000, "missing", "failed")
+SEATS_OF_QUIET_MONTHS = (*[4] * 8, 5, "missing")
+USERS_LICENSED = (*range(7), *range(7), 9, 14, 40, 80, "failed")
+SEATS_ORDERED = (*range(7), 9)
 DAYS = tuple(TODAY + timedelta(days=days) for days in (-400, -30, -1, 0, 1, 30))
 
 
@@ -174,6 +196,7 @@ def _service(pick: Pick, product: str) -> Thing:
         "mapping": mapping,
         "product": product if mapping == "mapped" else None,
         "price": pick((Decimal("3.50"), Decimal(4), None)),
+        "by_user": not _one_in(8, pick),
     }
 
 
@@ -187,14 +210,14 @@ def _agreement(pick: Pick, client_id: str) -> Thing:
     }
 
 
-def _line(pick: Pick, agreements: dict[str, Thing], client_id: str, product: str) -> Thing:
+def _line(pick: Pick, agreements: dict[str, Thing], client_id: str, product: str, *, is_quiet: bool) -> Thing:
     own = [key for key, item in agreements.items() if item["client"] == client_id]
     return {
         # Now and then the agreement is one that the read did not list.
         "agreement": "A-gone" if _one_in(30, pick) else pick(own),
         "client": client_id,
         "product": product,
-        "quantity": pick(ODD_QUANTITIES if _one_in(12, pick) else QUANTITIES),
+        "quantity": pick(ODD_QUANTITIES if _one_in(12, pick) else (("4",) if is_quiet else QUANTITIES)),
         "price": pick(("2.00", "2.00", "2.00", "1.115", "0", None)),
         "free": pick(("0", "0", "0", "2", "1.5")),
         "begins": pick(DAYS) if _one_in(8, pick) else None,
@@ -219,19 +242,30 @@ def month(pick: Pick) -> World:
         for product in (*products, *(["another product"] if _one_in(10, pick) else []))
         for _ in range(pick((1, 1, 1, 1, 0, 2)))
     ]
+    # In a quiet month most of what the vendor says is billed already, so that only orders are left to differ.
+    is_quiet = _one_in(3, pick)
+    counts = {
+        (account, of): pick(SEATS_OF_QUIET_MONTHS if is_quiet else SEATS_SAID)
+        for account, item in accounts.items()
+        for of in services
+        if item["listed"] and not _one_in(3, pick)
+    }
+    # A third of the months has two legs alone, as before.
+    has_licenses = not _one_in(3, pick)
+    licensed_users = {key: pick(USERS_LICENSED) for key in clients if has_licenses and not _one_in(6, pick)}
     return World(
         accounts=accounts,
         services=services,
-        counts={
-            (account, of): pick(SEATS_SAID)
-            for account, item in accounts.items()
-            for of in services
-            if item["listed"] and not _one_in(3, pick)
-        },
+        counts=counts,
         # Now and then a client is deleted, or gone from the list altogether.
         clients={key: {"deleted": _one_in(20, pick), "name": pick(NAMES)} for key in clients if not _one_in(20, pick)},
         agreements=agreements,
-        lines={f"L{number}": _line(pick, agreements, *pair) for number, pair in enumerate(billed)},
+        lines={f"L{number}": _line(pick, agreements, *pair, is_quiet=is_quiet) for number, pair in enumerate(billed)},
+        licensed=licensed_users,
+        orders={key: pick(SEATS_ORDERED) for key in counts if _one_in(8, pick)},
+        basis=pick(("agreement", "agreement", "licensed", "larger")) if has_licenses else "agreement",
+        bills_on_order=pick((True, False)),
+        has_licenses=has_licenses,
     )
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trueup.domain.accounts import AccountState
 from trueup.domain.billing import Line
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Known
@@ -62,10 +61,10 @@ def holds_for(
     row: Row, proposal: Proposal, *, policy: GuardPolicy, read_ages_hours: tuple[Decimal, ...]
 ) -> tuple[Hold, ...]:
     """The guards that hold the change of this line; empty when it may go with the plan."""
-    agreement, billed = row.counts.agreement, row.counts.billed
-    assert isinstance(agreement, Known) and isinstance(billed, Known)
+    wanted, billed = row.to_bill, row.counts.billed
+    assert isinstance(wanted, Known) and isinstance(billed, Known)
     line, target = proposal.line, proposal.target
-    found = [*_quantity_holds(proposal, policy), *_count_holds(row, agreement, billed.as_of)]
+    found = [*_quantity_holds(proposal, policy), *_count_holds(row, wanted, billed.as_of)]
     if monthly_difference(line, target) is None:
         found.append(Hold("price_missing", f"line {line.id} has no unit price", "a person enters or accepts the price"))
     if not line.billable:
@@ -80,9 +79,9 @@ def holds_for(
 
 def holds_for_new_line(row: Row, effect: Effect, *, psa_read_at: datetime) -> tuple[Hold, ...]:
     """The guards that hold a line which a person asked for: what is doubtful about the count stays doubtful."""
-    agreement = row.counts.agreement
-    assert isinstance(agreement, Known)
-    found = _count_holds(row, agreement, psa_read_at)
+    wanted = row.to_bill
+    assert isinstance(wanted, Known)
+    found = _count_holds(row, wanted, psa_read_at)
     if row.monthly_money is None:
         figures = f"product {row.product_code or row.product_id} has no price in the catalog"
         found.append(Hold("price_missing", figures, "a person enters or accepts the price"))
@@ -90,24 +89,30 @@ def holds_for_new_line(row: Row, effect: Effect, *, psa_read_at: datetime) -> tu
     return tuple(found)
 
 
-def _count_holds(row: Row, agreement: Known, psa_read_at: datetime) -> list[Hold]:
+def _count_holds(row: Row, wanted: Known, psa_read_at: datetime) -> list[Hold]:
     """What speaks against the count itself, whatever it is compared with."""
     found = []
-    if agreement.conflict is not None:
-        found.append(Hold("counts_disagree", agreement.conflict, "a person says which number is right"))
+    if wanted.conflict is not None:
+        found.append(Hold("counts_disagree", wanted.conflict, "a person says which number is right"))
     found.extend(
         Hold(
             "account_not_active",
-            f"{member.vendor_id} is {member.status_text or member.account_state.value}",
+            f"{member.vendor_id} is {member.status}",
             "a person confirms that the account is to be billed",
         )
         for member in row.members
-        if _doubtful(member.account_state, member.status_text)
+        if member.is_doubtful
     )
-    if psa_read_at - agreement.as_of > COUNT_AGE_MAXIMUM:
+    # Only where the licensed count decides: any other sum that lacks an account is not known.
+    found.extend(
+        Hold("account_silent", member.count.reason, "a person confirms that the account is to be billed")
+        for member in row.members
+        if not member.service_id and not isinstance(member.count, Known)
+    )
+    if psa_read_at - wanted.as_of > COUNT_AGE_MAXIMUM:
         figures = f"counted more than {COUNT_AGE_MAXIMUM.days} days before the PSA was read"
         found.append(Hold("old_count", figures, "a newer customer file is given, or a person confirms the count"))
-    if agreement.as_of - psa_read_at > COUNT_AGE_MAXIMUM:
+    if wanted.as_of - psa_read_at > COUNT_AGE_MAXIMUM:
         figures = f"the PSA's lines are from a file given more than {COUNT_AGE_MAXIMUM.days} days before the count"
         found.append(Hold("old_billing", figures, "newer lines are given, or a person confirms what is billed"))
     return found
@@ -152,10 +157,3 @@ def _is_jump(change: Decimal, billed: Decimal, policy: GuardPolicy) -> bool:
     if change > policy.increase_seats:
         return True
     return change > SMALL_INCREASE_SEATS and change * 100 > policy.increase_percent * billed
-
-
-def _doubtful(state: AccountState, status_text: str) -> bool:
-    """A status word we do not know is doubtful; no status at all is not, because not every source gives one."""
-    return state in {AccountState.PENDING, AccountState.SUSPENDED} or (
-        state is AccountState.UNKNOWN and bool(status_text)
-    )

@@ -14,8 +14,6 @@ from trueup.domain.counts import Basis, Count, Evidence, Failed, Known, Missing,
 from trueup.domain.errors import InputInvalid
 from trueup.domain.verdicts import Member, Verdict
 
-LICENSED_NOT_READ = Missing("Microsoft 365 license counts are not read in this version")
-
 
 @dataclass(frozen=True, slots=True)
 class Billing:

@@ -29,9 +29,7 @@ Pair = tuple[PsaAccountId, ProductId]
 
 @dataclass(frozen=True, slots=True)
 class OrderedSeats:
-    """A change order that was sent to the vendor, for a tenant whose policy is to bill at once: what the agreement will
-    hold.
-    """
+    """A change order that was sent to the vendor and is not reflected yet: what the agreement will hold."""
 
     vendor_id: VendorAccountId
     service_id: ServiceId
@@ -46,8 +44,9 @@ class Legs:
     ``on`` is the MSP's calendar day at the start of the run, ``psa_read_at`` when the PSA was read, ``currency`` what a
     line is in when its agreement names none. ``allocations`` are what people said of lines of the PSA that was read.
     ``licensed`` is the licensed count of each client, by the counting policy that holds for it; a client that is not in
-    it has none (no tenant is mapped to it, or Microsoft 365 is not connected). ``ordered`` are seats that count as agreed
-    though the vendor does not show them yet. ``basis`` is which count the PSA is to bill.
+    it has none: no tenant is mapped to it, or ``licenses_are_read`` is off because nothing that counts licenses is
+    connected. ``ordered`` are seats that count as agreed though the vendor does not show them yet (a tenant that bills
+    on order), ``open_orders`` those that nobody need order again. ``basis`` is which count the PSA is to bill.
     """
 
     period: str
@@ -62,6 +61,8 @@ class Legs:
     licensed: Mapping[PsaAccountId, Count] = field(default_factory=dict)
     ordered: tuple[OrderedSeats, ...] = ()
     basis: BillingBasis = BillingBasis.AGREEMENT
+    open_orders: tuple[OrderedSeats, ...] = ()
+    licenses_are_read: bool = False
 
 
 class LegsView:
@@ -90,6 +91,11 @@ class LegsView:
             for entry in reversed(by_price)
             if entry.state is MappingState.MAPPED and entry.product_id is not None
         }
+        self.services_of: dict[ProductId, list[ServiceId]] = defaultdict(list)
+        for entry in legs.services:
+            if entry.state is MappingState.MAPPED and entry.product_id is not None:
+                self.services_of[entry.product_id].append(entry.service_id)
+        self.ordered, self.open_orders = _by_service(legs.ordered), _by_service(legs.open_orders)
         self.lines: dict[Pair, list[Line]] = defaultdict(list)
         for line in sorted(legs.psa.lines, key=lambda line: line.id):
             if line.product_id in self.products:
@@ -120,6 +126,11 @@ class LegsView:
 
     def service_name(self, service_id: ServiceId) -> str:
         return self.service_names.get(service_id, str(service_id))
+
+
+def _by_service(orders: Iterable[OrderedSeats]) -> dict[tuple[VendorAccountId, ServiceId], OrderedSeats]:
+    """There is one open order for an account and service; of several, the one with the greatest id counts."""
+    return {(one.vendor_id, one.service_id): one for one in sorted(orders, key=lambda order: order.order_id)}
 
 
 def _all_entries(

@@ -62,10 +62,7 @@ def build_plan(
     """A plan of the rows that a changed quantity corrects; everything else is left to a person."""
     ages = tuple(read_ages_hours)
     changes = [
-        change
-        for row in reconciliation.rows
-        if row.verdict in {Verdict.BILL_MORE, Verdict.BILL_LESS}
-        for change in _changes(row, terms, ages)
+        change for row in reconciliation.rows if row.verdict.is_billing_change for change in _changes(row, terms, ages)
     ]
     return named(
         Plan(
@@ -89,11 +86,11 @@ def named(draft: Plan) -> Plan:
 
 def _changes(row: Row, terms: PlanTerms, ages: tuple[Decimal, ...]) -> Iterator[Change]:
     """The changes of one row; none for a line that has the wanted quantity on the day it would count from."""
-    agreement = row.counts.agreement
-    assert isinstance(agreement, Known)
+    wanted = row.to_bill
+    assert isinstance(wanted, Known)
     if row.line is not None and row.agreement is not None:
         effect = effect_of(terms.wish, terms.capabilities, row.agreement, terms.on)
-        change = _change(row, row.line, row.agreement, int(agreement.seats), effect, terms, ages)
+        change = _change(row, row.line, row.agreement, int(wanted.seats), effect, terms, ages)
         if change.expected != change.target:
             yield change
     for share in row.shares:
@@ -122,14 +119,15 @@ def _change(
     terms: PlanTerms,
     ages: tuple[Decimal, ...],
 ) -> Change:
-    agreement = row.counts.agreement
-    assert isinstance(agreement, Known) and row.psa_account_id is not None
+    wanted = row.to_bill
+    assert isinstance(wanted, Known) and row.psa_account_id is not None
     expected, version = _expected(line, terms_of, effect, terms)
     evidence = sha256(
         {
-            "agreement": [[piece.source, piece.key, piece.reference, piece.seats] for piece in agreement.evidence],
-            "seats": agreement.seats,
-            "basis": agreement.basis,
+            # The name of the key stays, whichever count it is: old plans keep their checksums.
+            "agreement": [[piece.source, piece.key, piece.reference, piece.seats] for piece in wanted.evidence],
+            "seats": wanted.seats,
+            "basis": wanted.basis,
             "line": [line.id, line.quantity, line.version],
         }
     )
@@ -191,7 +189,7 @@ def line_to_create(
     Raises PlanNotReady for a row that lacks no line or a PSA where no line can be made, InputInvalid (``agreement``)
     for an agreement of another client or one that is not active.
     """
-    seats = row.counts.agreement
+    seats = row.to_bill
     if row.verdict is not Verdict.NEW_REVENUE or not isinstance(seats, Known) or row.product_id is None:
         raise PlanNotReady(
             f"row {row.id} lacks no line: {row.verdict.words}", remedy="Name a row whose verdict is new revenue."

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from trueup.domain.accounts import ServiceCount, ServiceId, ServiceKind, VendorAccountId
 from trueup.domain.billing import PsaAccount, PsaAccountId
 from trueup.domain.canonical import sha256
 from trueup.domain.counts import Count, Known, Missing
-from trueup.domain.legs import LICENSED_NOT_READ, Billing, agreement_leg, drifted_shares, monthly_difference
+from trueup.domain.legs import Billing, agreement_leg, drifted_shares
 from trueup.domain.legs_view import Legs, LegsView, Pair
-from trueup.domain.mapping import AccountEntry, MappingState, MappingTotals, ServiceEntry
+from trueup.domain.mapping import AccountEntry, MappingState, MappingTotals
+from trueup.domain.row_money import money_of, shares_of
+from trueup.domain.third_leg import LICENSED_NOT_READ, NOT_COMPARED, ThirdLeg, licensed_alone, third_leg
 from trueup.domain.totals import totals_of
 from trueup.domain.verdicts import (
     VERDICT_ORDER,
     ExcludedAccount,
-    LineShare,
     Member,
     OpenAccount,
     Reconciliation,
@@ -193,43 +194,81 @@ def _compared(view: LegsView, pair: Pair, found: Iterable[Member], gathered: _Ga
     members = tuple(sorted(found, key=lambda member: (member.vendor_id, member.service_id)))
     billing = view.billing(pair)
     account = view.psa_accounts.get(pair[0])
-    verdict, reasons = _judge(account, members, billing)
-    if verdict is Verdict.BILL_LESS:
+    doubled = _doubled(members)
+    if doubled is not None:
+        third = replace(licensed_alone(view, pair), target=Missing(doubled), is_agreement=False)
+    else:
+        third = third_leg(view, pair, members, agreement_leg(members), account)
+    verdict, reasons = _judge(account, members, billing, third, doubled)
+    if verdict.is_billing_change and _is_less(third.target, billing):
         reasons = (*reasons, *gathered.open_services.get(pair[0], ()))
-    return _row(view, members, verdict, reasons, pair=pair, billing=billing)
+    verdict, reasons = _with_order(verdict, reasons, third)
+    return _row(view, members, verdict, reasons, pair=pair, billing=billing, third=third)
 
 
-def _judge(account: PsaAccount | None, members: Sequence[Member], billing: Billing) -> tuple[Verdict, tuple[str, ...]]:
+def _is_less(target: Count, billing: Billing) -> bool:
+    return isinstance(target, Known) and isinstance(billing.count, Known) and target.seats < billing.count.seats
+
+
+def _with_order(verdict: Verdict, reasons: tuple[str, ...], third: ThirdLeg) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict with the order side in it; one that waits for something else stays what it is."""
+    need = third.order
+    if need is None:
+        return verdict, (*reasons, *third.notes)
+    words = f"agreement {need.agreement}, licensed {need.target}: {need.words}"
+    if verdict is Verdict.IN_LINE:
+        return Verdict.ORDER_MORE if need.delta > 0 else Verdict.ORDER_LESS, (words, *reasons, *third.notes)
+    if verdict.is_billing_change:
+        verdict = Verdict.ORDER_AND_BILL
+    return verdict, (*reasons, words, *third.notes)
+
+
+def _judge(
+    account: PsaAccount | None, members: Sequence[Member], billing: Billing, third: ThirdLeg, doubled: str | None
+) -> tuple[Verdict, tuple[str, ...]]:
+    """The billing side: what is to be billed against what the PSA bills."""
     if account is None or account.deleted:
         state = "deleted" if account is not None else "no longer listed"
         return Verdict.HELD, (f"the mapped client is {state} in the PSA; map the account to another or exclude it",)
-    doubled = _doubled(members)
     if doubled is not None:
         return Verdict.AMBIGUOUS, (doubled, *billing.reasons)
-    agreement = agreement_leg(members)
+    agreement, target = agreement_leg(members), third.target
     notes = billing.reasons
     if isinstance(agreement, Known) and agreement.conflict is not None:
         notes = (*notes, agreement.conflict)
     if len(members) > 1:
         parts = " + ".join(f"{member.vendor_id} {_seats(member.count)}" for member in members)
         notes = (*notes, f"{len(members)} vendor accounts are added up: {parts}")
-    if not isinstance(agreement, Known):
-        notes = (agreement.reason, *notes) if billing.verdict is None else (*notes, agreement.reason)
+    if not isinstance(target, Known):
+        notes = (target.reason, *notes) if billing.verdict is None else (*notes, target.reason)
+    if not isinstance(agreement, Known) and not third.is_agreement:
+        notes = (*notes, f"agreement: {agreement.reason}")
     if billing.verdict is not None:
         return billing.verdict, notes
-    if not isinstance(agreement, Known):
+    if not isinstance(target, Known):
         return Verdict.MISSING_DATA, notes
+    return _against_lines(target, billing, third, notes)
+
+
+def _against_lines(
+    target: Known, billing: Billing, third: ThirdLeg, notes: tuple[str, ...]
+) -> tuple[Verdict, tuple[str, ...]]:
+    """A known target against lines that can be compared, or none."""
     if not isinstance(billing.count, Known):
-        if agreement.seats == 0:
-            return Verdict.IN_LINE, ("no seats in the agreement and no line in the PSA", *notes)
-        return Verdict.NEW_REVENUE, (f"the vendor bills {agreement.seats} seats and no line bills them on", *notes)
-    difference = agreement.seats - billing.count.seats
+        if target.seats == 0:
+            where = "no seats in the agreement" if third.is_agreement else f"no seats to bill ({third.words})"
+            return Verdict.IN_LINE, (f"{where} and no line in the PSA", *notes)
+        what = (
+            f"the vendor bills {target.seats} seats" if third.is_agreement else f"{third.words}: {target.seats} seats"
+        )
+        return Verdict.NEW_REVENUE, (f"{what} and no line bills them on", *notes)
+    difference = target.seats - billing.count.seats
     if difference == 0:
-        return Verdict.IN_LINE, (*notes, *drifted_shares(billing, agreement.seats))
-    words = f"agreement {agreement.seats}, billed {billing.count.seats}"
+        return Verdict.IN_LINE, (*notes, *drifted_shares(billing, target.seats))
+    words = f"{third.words}, billed {billing.count.seats}"
     if billing.pending:
         return Verdict.HELD, (f"{words}: {billing.pending}", *notes)
-    if billing.allocation is not None and billing.allocation.targets(agreement.seats) is None:
+    if billing.allocation is not None and billing.allocation.targets(target.seats) is None:
         return Verdict.HELD, (f"{words}: the fixed lines alone bill more; divide the seats again", *notes)
     if difference > 0:
         return Verdict.BILL_MORE, (f"{words}: bill {difference} more", *notes)
@@ -281,7 +320,8 @@ def _not_sold(view: LegsView, gathered: _Gathered) -> Iterator[Row]:
         if isinstance(billing.count, Known) and billing.count.seats == 0:
             verdict, reason = Verdict.IN_LINE, "the line bills no seats and the vendor's agreements hold none"
         reasons = (reason, *waiting, *billing.reasons)
-        yield _row(view, (), verdict, reasons, entry=owner, pair=pair, billing=billing)
+        third = licensed_alone(view, pair)
+        yield _row(view, (), verdict, reasons, entry=owner, pair=pair, billing=billing, third=third)
 
 
 def _row(
@@ -293,6 +333,7 @@ def _row(
     entry: AccountEntry | None = None,
     pair: Pair | None = None,
     billing: Billing | None = None,
+    third: ThirdLeg | None = None,
 ) -> Row:
     if entry is not None and not members:
         members = (_silent(entry, reasons[0]),)
@@ -300,7 +341,10 @@ def _row(
     account = view.psa_accounts.get(psa_id) if psa_id is not None else None
     product = view.products.get(pair[1]) if pair is not None else None
     agreement_count = agreement_leg(members)
-    billed = billing.count if billing is not None else Missing("nothing is mapped to compare with")
+    not_compared = NOT_COMPARED if view.legs.licenses_are_read else LICENSED_NOT_READ
+    target = None if third is None or third.is_agreement else third.target
+    to_bill = agreement_count if target is None else target
+    billed = billing.count if billing is not None else NOT_COMPARED
     line = billing.line if billing is not None else None
     agreement = billing.agreement if billing is not None else None
     return Row(
@@ -310,43 +354,18 @@ def _row(
         psa_account_name=account.name if account is not None else (entry.psa_name if entry is not None else ""),
         product_id=pair[1] if pair is not None else None,
         product_code=product.product_code if product is not None else "",
-        counts=RowCounts(agreement=agreement_count, licensed=LICENSED_NOT_READ, billed=billed),
+        counts=RowCounts(agreement_count, third.licensed if third is not None else not_compared, billed),
         verdict=verdict,
-        monthly_money=_money(verdict, agreement_count, billing, product),
+        monthly_money=money_of(verdict, to_bill, billing, product),
         currency=view.currency(agreement),
         reasons=reasons,
         line=line,
         agreement=agreement,
-        shares=_shares(verdict, agreement_count, billing),
+        shares=shares_of(verdict, to_bill, billing),
         choices=view.active_agreements(psa_id) if verdict is Verdict.NEW_REVENUE else (),
+        order=third.order if third is not None else None,
+        target=target,
     )
-
-
-def _shares(verdict: Verdict, agreement: Count, billing: Billing | None) -> tuple[LineShare, ...]:
-    """What each of several lines should bill, where a person said how the seats are divided and a change is due."""
-    if verdict not in {Verdict.BILL_MORE, Verdict.BILL_LESS} or billing is None or billing.allocation is None:
-        return ()
-    assert isinstance(agreement, Known)
-    targets = dict(billing.allocation.targets(agreement.seats) or ())
-    return tuple(LineShare(line, terms, targets[line.id]) for line, terms in billing.divided)
-
-
-def _money(verdict: Verdict, agreement: Count, billing: Billing | None, product: ServiceEntry | None) -> Decimal | None:
-    """What a month gains by correcting the row; new revenue is priced at the catalog's price, where there is one."""
-    if verdict is Verdict.IN_LINE:
-        return Decimal(0)
-    if verdict in {Verdict.BILL_MORE, Verdict.BILL_LESS} and billing is not None and billing.line is not None:
-        assert isinstance(agreement, Known)
-        return monthly_difference(billing.line, agreement.seats)
-    if shares := _shares(verdict, agreement, billing):
-        parts = [monthly_difference(share.line, share.target) for share in shares]
-        known = [part for part in parts if part is not None]
-        return sum(known, Decimal(0)) if len(known) == len(parts) else None
-    if verdict is Verdict.NEW_REVENUE and isinstance(agreement, Known) and product is not None:
-        return None if product.catalog_price is None else product.catalog_price * agreement.seats
-    if verdict is Verdict.NOT_SOLD and billing is not None and billing.line is not None:
-        return monthly_difference(billing.line, 0)
-    return None
 
 
 def _row_order(row: Row) -> tuple[int, Decimal, str, str, str]:

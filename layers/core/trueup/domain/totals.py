@@ -10,7 +10,9 @@ from trueup.domain.counts import Known
 from trueup.domain.mapping import MappingTotals
 from trueup.domain.verdicts import VERDICT_ORDER, Row, Totals, Verdict
 
-_PRICED = frozenset({Verdict.BILL_MORE, Verdict.BILL_LESS, Verdict.NEW_REVENUE, Verdict.NOT_SOLD})
+_PRICED = frozenset(
+    {Verdict.BILL_MORE, Verdict.BILL_LESS, Verdict.ORDER_AND_BILL, Verdict.NEW_REVENUE, Verdict.NOT_SOLD}
+)
 """The verdicts that are worth money; the others wait for data or a decision before a price means anything."""
 
 
@@ -18,6 +20,7 @@ def totals_of(rows: Sequence[Row], accounts: MappingTotals) -> Totals:
     """The sums of these rows; ``accounts`` tells how many vendor accounts are in each mapping state."""
     verdicts: dict[Verdict, int] = defaultdict(int)
     money: dict[tuple[str, Verdict], Decimal] = defaultdict(Decimal)
+    deltas = [row.order.delta for row in rows if row.order is not None]
     for row in rows:
         verdicts[row.verdict] += 1
         if row.monthly_money:
@@ -30,4 +33,7 @@ def totals_of(rows: Sequence[Row], accounts: MappingTotals) -> Totals:
         billed_seats=sum(row.counts.billed.seats for row in rows if isinstance(row.counts.billed, Known)),
         money=tuple((currency, verdict, amount) for (currency, verdict), amount in sorted(money.items())),
         rows_without_price=sum(1 for row in rows if row.verdict in _PRICED and row.monthly_money is None),
+        licensed_seats=sum(row.counts.licensed.seats for row in rows if isinstance(row.counts.licensed, Known)),
+        order_more_seats=sum(delta for delta in deltas if delta > 0),
+        order_less_seats=-sum(delta for delta in deltas if delta < 0),
     )

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from trueup.domain.accounts import AccountState, ServiceId, VendorAccountId
 from trueup.domain.billing import Agreement, Line, ProductId, PsaAccountId
-from trueup.domain.counts import Count
+from trueup.domain.counts import Count, Known
 from trueup.domain.mapping import MappingTotals
 
 
@@ -42,6 +42,11 @@ class Verdict(StrEnum):
         """Whether a person has something to look at."""
         return self is not Verdict.IN_LINE
 
+    @property
+    def is_billing_change(self) -> bool:
+        """Whether a line of the PSA gets another quantity; which way, the numbers say."""
+        return self in {Verdict.BILL_MORE, Verdict.BILL_LESS, Verdict.ORDER_AND_BILL}
+
 
 VERDICT_ORDER: tuple[Verdict, ...] = (
     Verdict.ORDER_AND_BILL,
@@ -72,6 +77,19 @@ class Member:
     service_name: str
     count: Count
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the account is not plainly active. A status word we do not know is doubtful; no status at all is
+        not, because not every source gives one.
+        """
+        return self.account_state in {AccountState.PENDING, AccountState.SUSPENDED} or (
+            self.account_state is AccountState.UNKNOWN and bool(self.status_text)
+        )
+
+    @property
+    def status(self) -> str:
+        return self.status_text or self.account_state.value
+
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
@@ -100,6 +118,11 @@ class OrderNeed:
     @property
     def delta(self) -> int:
         return self.target - self.agreement
+
+    @property
+    def words(self) -> str:
+        """``order 5 more``, ``order 2 less``."""
+        return f"order {self.delta} more" if self.delta > 0 else f"order {-self.delta} less"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +162,19 @@ class Row:
     choices: tuple[Agreement, ...] = ()
     order: OrderNeed | None = None
     """What to order from the vendor; None where agreement and licensed count agree or one of them is not known."""
-    bill_target: int | None = None
-    """What the PSA should bill by the tenant's billing basis; None where that is not known."""
+    target: Count | None = None
+    """What the PSA should bill where that is not the agreement's count: by the billing basis, or with ordered seats."""
+
+    @property
+    def to_bill(self) -> Count:
+        """What the PSA should bill, with its basis and its evidence."""
+        return self.counts.agreement if self.target is None else self.target
+
+    @property
+    def bill_target(self) -> int | None:
+        """What the PSA should bill by the tenant's billing basis, in seats; None where that is not known."""
+        wanted = self.to_bill
+        return wanted.seats if self.product_id is not None and isinstance(wanted, Known) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +199,8 @@ class OpenAccount:
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over the rows. ``money`` is a tuple of (currency, verdict, amount a month); an unknown price is in no
-    sum.
+    sum. ``licensed_seats`` counts the users of a client once for each of its rows. ``order_more_seats`` and
+    ``order_less_seats`` are what to order from the vendor, each as a positive number.
     """
 
     rows: int
@@ -176,6 +211,8 @@ class Totals:
     money: tuple[tuple[str, Verdict, Decimal], ...]
     rows_without_price: int
     licensed_seats: int = 0
+    order_more_seats: int = 0
+    order_less_seats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
