@@ -55,7 +55,8 @@ def test_a_read_is_logged_with_run_and_integration(
     assert measured["run_id"] == stage.facts["run_id"]
 
 
-def test_a_name_with_line_breaks_stays_in_one_line(stage_at: Callable[[str], Stage], printed: Printed) -> None:
+@pytest.mark.fault("S8")
+def test_S8_a_name_with_line_breaks_stays_in_one_line(stage_at: Callable[[str], Stage], printed: Printed) -> None:
     stage = stage_at("proposed")
     lines(printed)
     event = stage.event("GET", "/v1/plans/x")

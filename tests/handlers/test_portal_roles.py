@@ -120,6 +120,7 @@ def test_nobody_is_named_by_an_address_that_is_not_verified(claims: dict[str, An
     assert caller_of(event, checked).name == name
 
 
+@pytest.mark.fault("S5")
 def test_a_request_that_no_authorizer_has_seen_has_no_role(untouched: Stage) -> None:
     for authorizer in (None, {}, {"jwt": {}}, "text", {"lambda": {"cognito:groups": "[admin]"}}):
         event = untouched.event("GET", "/v1/runs")

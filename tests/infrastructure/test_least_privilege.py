@@ -99,6 +99,7 @@ def expected() -> dict[Grant, frozenset[str]]:
 
 
 @pytest.mark.parametrize("capability", sorted(EVERYONE))
+@pytest.mark.fault("S17")
 def test_each_function_may_do_its_own_work_and_nothing_of_the_others(capability: str) -> None:
     granted = list(grants(role_of(capability)))
     for attempt, who in expected().items():

@@ -148,6 +148,7 @@ def test_day_and_hour_of_the_run_are_parameters() -> None:
     assert template()["Parameters"]["MonthlyRunDay"]["MaxValue"] == 28, "a month may have no 29th"
 
 
+@pytest.mark.fault("S5")
 def test_only_health_callbacks_and_the_screens_own_files_answer_without_a_token() -> None:
     public = {("GET", "/v1/health"), ("POST", "/v1/callbacks/{psa}/{token}"), *SCREENS}
     assert {(method, path) for method, path, is_public in routes() if is_public} == public
@@ -211,6 +212,7 @@ def test_a_flood_of_callbacks_does_not_use_up_what_people_have() -> None:
     assert 0 < limit < api["DefaultRouteSettings"]["ThrottlingRateLimit"]
 
 
+@pytest.mark.fault("A18")
 def test_what_a_callback_told_of_is_never_lost_unseen() -> None:
     queues = {name: body["Properties"] for name, body in resources("AWS::SQS::Queue").items()}
     redrive = queues["CallbackQueue"]["RedrivePolicy"]

@@ -325,3 +325,9 @@ def test_D5_a_clock_that_steps_back_changes_neither_the_period_nor_the_order_of_
     noted = note_step(first.id, Step.MATCH, runs=desk.state.runs, clock=desk.clock)
     assert (noted.period, noted.version) == ("2026-11", first.version + 1)
     assert desk.end(first).state is RunState.DONE
+
+
+@pytest.mark.fault("S13")
+def test_S13_a_thousand_calls_to_sync_now_are_one_run(desk: Desk) -> None:
+    assert len({desk.begin().id for _ in range(1000)}) == 1
+    assert desk.actions() == ["run started"]

@@ -414,7 +414,8 @@ def test_A2_a_result_and_its_audit_row_are_stored_together_or_not_at_all(month: 
     assert [item[0] for item in changes_of_history(month)] == ["change begun"]
 
 
-def test_out_of_time_the_rest_waits_for_the_next_call(month: Office, plan: Plan) -> None:
+@pytest.mark.fault("A7")
+def test_A7_out_of_time_the_rest_waits_for_the_next_call(month: Office, plan: Plan) -> None:
     first = month.apply(plan, stop_at_seconds=0.0)
     assert not first.is_done
     assert first.plan.results == ()

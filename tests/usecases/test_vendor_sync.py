@@ -109,7 +109,8 @@ def test_T1_a_rate_limit_leaves_a_checkpoint_for_the_next_call(office: Office) -
     assert office.vendor.calls["read_page"] == 5, "four pages and the one refused call"
 
 
-def test_a_read_that_is_out_of_time_stops_at_a_page_and_goes_on_in_the_next_call(office: Office) -> None:
+@pytest.mark.fault("A7")
+def test_A7_a_read_that_is_out_of_time_stops_at_a_page_and_goes_on_in_the_next_call(office: Office) -> None:
     pages = 0
     result = office.read_vendor(stop_at_seconds=0.0)
     while result.snapshot is None:

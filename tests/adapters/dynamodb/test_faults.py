@@ -139,6 +139,7 @@ class TestA1:
         assert actions(stored).count("applied") == 1
 
     @pytest.mark.fault("A1")
+    @pytest.mark.fault("A13")
     def test_A1_an_own_write_is_known_again_when_the_table_forgot_its_token(
         self, client: RecordingClient, stored: State
     ) -> None:

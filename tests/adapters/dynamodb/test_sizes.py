@@ -267,6 +267,8 @@ class TestLists:
             assert client.calls == ["get_item", "query"]
             assert len(page.items) == many
 
+    @pytest.mark.fault("A14")
+    @pytest.mark.fault("A15")
     def test_no_decision_is_read_from_the_index_and_every_read_is_consistent(
         self, stored: State, client: RecordingClient
     ) -> None:
