@@ -187,12 +187,69 @@ def test_release_approve_and_apply_with_live_results(visitor: Visitor, town: Tow
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^Apply")).click()
     expect(page.locator("main .lead")).to_contain_text("Applied", timeout=60_000)
     expect(visitor.row("plan", "Kingsmoor")).to_contain_text("Applied")
+    # What the line will say next stands beside each change.
+    expect(visitor.row("plan", "Kingsmoor").locator(".cell-invoice")).to_contain_text("$")
     assert visitor.barriers() == []
     done = town.api("GET", f"/v1/plans/{plan['id']}")
     written = {change["line_id"]: change["to"] for change in done["changes"] if change["result"]}
     assert len(written) == plan["totals"]["ready"]
     for line_id, quantity in written.items():
         assert town.connectwise.world.additions[int(line_id)].quantity == quantity
+
+
+def test_take_one_change_back(visitor: Visitor, town: Town) -> None:
+    page = visitor.page
+    plan = town.api("GET", f"/v1/plans/{town.api('GET', '/v1/plans')['items'][0]['id']}")
+    change = next(one for one in plan["changes"] if one["result"] and "Kingsmoor" in one["psa_account_name"])
+    visitor.go(f"/plan?id={plan['id']}")
+    visitor.row("plan", "Kingsmoor").click()
+    drawer = page.get_by_role("complementary", name="Change")
+    expect(drawer).to_contain_text("Next invoice")
+    drawer.get_by_role("button", name="Take this change back…").click()
+    dialog = page.get_by_role("dialog", name="Take this change back?")
+    expect(dialog.get_by_role("list", name="What goes back")).to_contain_text("Kingsmoor")
+    expect(dialog).to_contain_text("nothing is written before that")
+    dialog.get_by_label("Why").fill("the wrong client")
+    assert visitor.barriers() == []
+    dialog.get_by_role("button", name="Propose to take it back").click()
+    expect(page.get_by_role("link", name="an earlier plan")).to_be_visible()
+    row = visitor.row("plan", "Kingsmoor")
+    expect(row.locator(".from-to")).to_contain_text(str(change["from"]))
+    line = town.connectwise.world.additions[int(change["line_id"])]
+    assert line.quantity == change["to"], "a proposal writes nothing"
+    page.get_by_role("button", name="Approve…").click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Approve")).click()
+    page.get_by_role("button", name="Apply…").click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Apply")).click()
+    expect(page.locator("main .lead")).to_contain_text("Applied", timeout=60_000)
+    assert line.quantity == change["from"]
+    assert visitor.barriers() == []
+
+
+def test_what_was_taken_back_is_refused_a_second_time_and_says_why(visitor: Visitor, town: Town) -> None:
+    page = visitor.page
+    first = next(one for one in town.api("GET", "/v1/plans")["items"] if one["totals"]["changes"] > 1)
+    visitor.go(f"/plan?id={first['id']}")
+    visitor.row("plan", "Kingsmoor").click()
+    page.get_by_role("button", name="Take this change back…").click()
+    page.get_by_role("dialog").get_by_label("Why").fill("once more")
+    page.get_by_role("dialog").get_by_role("button", name="Propose to take it back").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("was taken back by plan")
+    visitor.complaints[:] = [one for one in visitor.complaints if "409" not in one]
+
+
+def test_another_date_is_asked_for_the_whole_plan(visitor: Visitor, town: Town) -> None:
+    town.run()
+    page = visitor.page
+    visitor.go("/plan")
+    page.get_by_role("button", name="Another date…").click()
+    dialog = page.get_by_role("dialog", name="From when should the changes count?")
+    expect(dialog).to_contain_text("as ConnectWise does it")
+    assert visitor.barriers() == []
+    dialog.get_by_role("radio", name="next period").check()
+    dialog.get_by_role("button", name="Read again").click()
+    expect(page.locator(".checksum")).to_contain_text("Asked to count next period", timeout=60_000)
+    assert visitor.barriers() == []
 
 
 def test_the_history_tells_it_and_holds(visitor: Visitor) -> None:
@@ -206,5 +263,5 @@ def test_the_history_tells_it_and_holds(visitor: Visitor) -> None:
     assert download.value.suggested_filename == "history.jsonl"
     assert visitor.barriers() == []
     page.get_by_role("button", name="Runs").click()
-    expect(page.locator(".runs li").first).to_contain_text("Done")
+    expect(page.locator(".runs li", has_text="Done").first).to_be_visible()
     assert visitor.barriers() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -64,7 +65,11 @@ def test_the_story_without_a_mouse(visitor: Visitor, town: Town) -> None:
     visitor.keys("Escape")
     expect(page.get_by_role("complementary", name="Evidence")).to_have_count(0)
     expect(page.locator("[data-table=reconcile]")).to_be_focused()
+    before = _quantities(town)
     _approve_and_apply(visitor)
+    assert _quantities(town) != before
+    _take_it_back(visitor)
+    assert _quantities(town) == before
     visitor.keys("g", "h")
     expect(page.locator(".table-history .rows .row").first).to_contain_text("local administrator")
 
@@ -135,6 +140,27 @@ def _approve_and_apply(visitor: Visitor) -> None:
     page.keyboard.type("confirmed by phone")
     visitor.keys("Enter")
     expect(visitor.row("plan", "Quillhaven")).to_contain_text("Released")
+    visitor.keys("a")
+    expect(page.get_by_role("dialog", name="Approve exactly this")).to_be_visible()
+    visitor.keys("Enter")
+    expect(page.get_by_role("button", name="Apply…")).to_be_visible()
+    visitor.keys("a")
+    expect(page.get_by_role("dialog", name="Apply the plan")).to_be_visible()
+    visitor.keys("Enter")
+    expect(page.locator("main .lead")).to_contain_text("Applied", timeout=90_000)
+
+
+def _quantities(town: Town) -> dict[int, Decimal]:
+    return {number: addition.quantity for number, addition in town.connectwise.world.additions.items()}
+
+
+def _take_it_back(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.keys("u")
+    expect(page.get_by_role("dialog", name="Take back what this plan wrote?")).to_be_visible()
+    page.keyboard.type("the month was not over")
+    visitor.keys("Enter")
+    expect(page.get_by_role("link", name="an earlier plan")).to_be_visible()
     visitor.keys("a")
     expect(page.get_by_role("dialog", name="Approve exactly this")).to_be_visible()
     visitor.keys("Enter")

@@ -1,5 +1,7 @@
 // The API's words as people read them. A word that is not known here is shown as the API has it.
 
+import { date } from "./format.js";
+
 const sentence = (text) => {
   const plain = String(text ?? "").replaceAll("_", " ").replace(/\bpsa\b/g, "PSA");
   return plain.charAt(0).toUpperCase() + plain.slice(1);
@@ -69,6 +71,7 @@ const RUNS = {
   waiting_for_approval: { icon: "clock", tone: "act", words: "Waiting for approval" },
   done: { icon: "check", tone: "good", words: "Done" },
   failed: { icon: "alert", tone: "bad", words: "Failed" },
+  superseded: { icon: "minus", tone: "quiet", words: "Superseded" },
 };
 
 export const runState = among(RUNS);
@@ -83,6 +86,9 @@ const GUARDS = {
   old_read: "Old read",
   price_missing: "No price",
   not_billable: "Not billable",
+  old_billing: "Old lines",
+  date_not_possible: "Date not possible",
+  scheduled_change: "A later change is set",
 };
 
 export const guard = (value) => GUARDS[value] || sentence(value);
@@ -101,8 +107,7 @@ export const step = (value) => STEP_WORDS[value] || sentence(value);
 
 export const ROLES = { viewer: 1, preparer: 2, approver: 3, admin: 4 };
 
-export function effective(text) {
-  if (text === "now") return "at once";
-  if (text === "next_invoice") return "next invoice";
-  return null;
-}
+const EFFECTIVE = { now: "at once", next_invoice: "next invoice", next_period: "next period" };
+
+// From when a change counts: a rule in words, or a day.
+export const effective = (text) => EFFECTIVE[text] || (/^\d{4}-\d\d-\d\d$/.test(text) ? `from ${date(text)}` : sentence(text));

@@ -16,6 +16,7 @@ from trueup.domain.audit import AuditEvent, first_broken
 from trueup.domain.billing import Agreement, Product, PsaAccount
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Count, Known
+from trueup.domain.effective import PSA_CAPABILITIES
 from trueup.domain.integrations import CREDENTIAL_FIELDS, DEFAULT_ADDRESS, Integration, IntegrationName
 from trueup.domain.mapping import AccountEntry, Decision, MappingTotals, ServiceEntry
 from trueup.domain.matching import Suggestion
@@ -276,6 +277,7 @@ def integration_view(integration: Integration) -> View:
             for capability in (report.capabilities if report else ())
         ],
         "notes": list(report.notes) if report else [],
+        "changes_count": _changes_count_view(integration.name),
         "fields": [
             {"name": field.name, "label": field.label, "secret": field.secret, "where": field.where}
             for field in CREDENTIAL_FIELDS[integration.name]
@@ -283,6 +285,15 @@ def integration_view(integration: Integration) -> View:
         "finished_at": time_text(integration.finished_at),
         "version": integration.version,
     }
+
+
+def _changes_count_view(name: IntegrationName) -> View | None:
+    """From when changes count in that PSA, and what else may be asked for; None for a vendor."""
+    capabilities = PSA_CAPABILITIES.get(name)
+    if capabilities is None:
+        return None
+    offered = sorted(rule.value for rule in capabilities.rules)
+    return {"default": capabilities.default_rule.value, "offered": offered, "is_written": capabilities.takes_writes}
 
 
 def customer_file_view(name: IntegrationName, upload: Upload | None) -> View:
