@@ -1,4 +1,4 @@
-"""What Microsoft 365 says of one client's tenant: who has which license. Facts only; what counts is said in counting."""
+"""What Microsoft 365 says of one client's tenant: who has which license. Facts only; counting says what counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from typing import NewType
 from trueup.domain.counts import Count
 
 TenantId = NewType("TenantId", str)
-"""The directory (tenant) id of one client, opaque and exact; where counts come from a file, the file's own key."""
+"""The directory (tenant) id of one client, opaque and exact; of a file the file's own key, after ``FILE_TENANT``."""
+
+FILE_TENANT = "file:"
+"""How the id of a tenant begins whose number comes from a file. A directory id is a GUID and never begins like this, so
+that what was mapped of one source is not taken for a lost tenant of the other.
+"""
 
 
 class MailboxKind(StrEnum):

@@ -35,6 +35,9 @@ class Step(StrEnum):
 class SideProgress:
     """How far the read of one side is. ``accounts_total`` is None while the other side has not said how many there
     are.
+
+    ``failed`` are tenants that could not be read in a read of licenses that goes on. ``problem`` says why a side that
+    is not required was not read at all, so that the month goes on without it, and ``remedy`` what to do about it.
     """
 
     side: Side
@@ -42,6 +45,9 @@ class SideProgress:
     accounts: int = 0
     accounts_total: int | None = None
     done: bool = False
+    failed: int = 0
+    problem: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Try a credential before it is stored, and watch the stored ones. No secret leaves this file but into the vault.
 
-One vendor and one PSA are connected at a time: another one takes the place of the first only when a person says so.
+One vendor, one PSA and one source of license counts are connected at a time: another one takes the place of the first
+only when a person says so. Nobody has to connect license counts.
 """
 
 from __future__ import annotations
@@ -164,13 +165,16 @@ def replaced_by(wanted: Integration, integrations: Integrations) -> tuple[Integr
 
 
 def _occupied(wanted: Integration, other: Integration) -> Conflict:
-    side = "PSA" if wanted.name.side is Side.PSA else "vendor"
+    side = _SIDE_WORDS[wanted.name.side]
     command = f"trueup connect {wanted.name.value} --switch"
     return Conflict(
         f"{other.name.label} is connected ({other.system}), and only one {side} can be at a time",
         remedy=f'To change over: {command} (over the API: "switch": true). Vendor data, mappings, plans and history '
         "stay; what was mapped there is matched again here.",
     )
+
+
+_SIDE_WORDS = {Side.VENDOR: "vendor", Side.PSA: "PSA", Side.LICENSES: "source of license counts"}
 
 
 def _require_fields(name: IntegrationName, fields: Mapping[str, str]) -> dict[str, str]:
@@ -197,9 +201,13 @@ def _require_fields(name: IntegrationName, fields: Mapping[str, str]) -> dict[st
 def _check(
     name: IntegrationName, connections: Connections, address: str, fields: Mapping[str, str]
 ) -> CapabilityReport:
-    if name.side is Side.VENDOR:
-        return connections.vendor(name, address, fields).check()
-    return connections.psa(name, address, fields).check()
+    match name.side:
+        case Side.VENDOR:
+            return connections.vendor(name, address, fields).check()
+        case Side.PSA:
+            return connections.psa(name, address, fields).check()
+        case Side.LICENSES:
+            return connections.licenses(name, address, fields).check()
 
 
 def _require_reads(name: IntegrationName, report: CapabilityReport) -> None:
@@ -255,12 +263,15 @@ def _open_settings(name: IntegrationName, fields: Mapping[str, str]) -> tuple[tu
     """What may be shown of a credential: nothing but the company it signs in to.
 
     Every Autotask company of a zone has the same address; the domain of the API user's name tells them apart (assumed:
-    Autotask makes the names of API users as a random part, ``@`` and the company's domain).
+    Autotask makes the names of API users as a random part, ``@`` and the company's domain). Microsoft 365 has one
+    address for everybody; the MSP's own directory tells whose clients are meant.
     """
     if name is IntegrationName.CONNECTWISE:
         return (("company_id", fields["company_id"]),)
     if name is IntegrationName.AUTOTASK:
         return (("company", fields["user_name"].rpartition("@")[2].casefold()),)
+    if name is IntegrationName.MICROSOFT365:
+        return (("tenant_id", fields["tenant_id"].casefold()),)
     return ()
 
 
@@ -269,6 +280,7 @@ _TAIL_FIELDS = {
     IntegrationName.CONNECTWISE: "public_key",
     IntegrationName.AUTOTASK: "user_name",
     IntegrationName.HALOPSA: "client_id",
+    IntegrationName.MICROSOFT365: "client_id",
 }
 
 

@@ -18,12 +18,12 @@ def finish(
     """Make every connected integration active. The caller starts the sync that follows.
 
     Raises Conflict saying what is missing: both sides connected, one account mapped, one service mapped. What is mapped
-    in a PSA that is not the connected one does not count.
+    in a PSA that is not the connected one does not count. License counts need not be connected, and no tenant mapped.
     """
     missing = []
     connected = [item for item in integrations.all() if item.state is not ConnectionState.NOT_CONNECTED]
     sides = {item.name.side for item in connected}
-    if len(sides) < 2:
+    if any(side.is_required and side not in sides for side in Side):
         missing.append("a vendor and a PSA must be connected")
     systems = [item.system for item in connected if item.name.side is Side.PSA]
     system = systems[0] if systems else ""

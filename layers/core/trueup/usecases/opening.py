@@ -9,6 +9,7 @@ from trueup.domain.errors import Conflict, NotConnected
 from trueup.domain.integrations import CREDENTIAL_FIELDS, ConnectionState, Integration, IntegrationName, Side
 from trueup.domain.uploads import Upload
 from trueup.ports.connections import Connections
+from trueup.ports.licenses import EarlierReads, LicenseReading
 from trueup.ports.psa import PsaBilling, PsaLineCreation
 from trueup.ports.state import Integrations
 from trueup.ports.vault import Vault
@@ -38,6 +39,12 @@ def connected(side: Side, integrations: Integrations) -> Integration:
     raise NotConnected(f"no {side.value} is connected", remedy=f"Connect one first: trueup connect {wanted.value}.")
 
 
+def connected_sides(integrations: Integrations) -> tuple[Side, ...]:
+    """The sides that a run reads: the required ones whatever is connected, the others where they are."""
+    there = {item.name.side for item in integrations.all() if item.state is not ConnectionState.NOT_CONNECTED}
+    return tuple(side for side in Side if side.is_required or side in there)
+
+
 def psa_capabilities(integrations: Integrations) -> PsaCapabilities:
     """What the connected PSA can do. Raises NotConnected."""
     return PSA_CAPABILITIES[connected(Side.PSA, integrations).name]
@@ -62,6 +69,15 @@ def open_line_creation(*, integrations: Integrations, vault: Vault, connections:
     integration = connected(Side.PSA, integrations)
     fields = stored_fields(integration, vault)
     return connections.line_creation(integration.name, integration.address, fields)
+
+
+def open_licenses(
+    *, integrations: Integrations, vault: Vault, connections: Connections, earlier: EarlierReads | None = None
+) -> LicenseReading:
+    """What tells license counts. Raises NotConnected."""
+    integration = connected(Side.LICENSES, integrations)
+    fields = stored_fields(integration, vault)
+    return connections.licenses(integration.name, integration.address, fields, earlier=earlier)
 
 
 def open_psa(*, integrations: Integrations, vault: Vault, connections: Connections) -> PsaBilling:

@@ -17,6 +17,7 @@ from trueup.domain.billing import PsaPage
 from trueup.domain.canonical import sha256
 from trueup.domain.errors import ReadIncomplete, VendorTrouble
 from trueup.domain.integrations import IntegrationName, Side
+from trueup.domain.licenses import LicensePage, TenantLicenses
 from trueup.domain.runs import SideProgress, Snapshot
 from trueup.ports.clock import Clock
 from trueup.ports.state import Checkpoints, Snapshots
@@ -26,11 +27,12 @@ PAGES_MAXIMUM = 20_000
 
 SUSPICIOUS_DROP_SHARE = 2
 """A read with fewer than one account in this many of the last one's is not believed without a person. For a PSA its
-agreements and lines count too: a role that was narrowed to some of them must not look like clients who left.
+agreements and lines count too: a role that was narrowed to some of them must not look like clients who left. For
+licenses the users count too, of the tenants that could be read both times: one that failed is failed, not smaller.
 """
 
 Progress = Callable[[SideProgress], None]
-SidePage = VendorPage | PsaPage
+SidePage = VendorPage | PsaPage | LicensePage
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class _Read:
     second_pass: bool = False
     addresses: list[str] = field(default_factory=list)
     accounts: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
     agreements: set[str] = field(default_factory=set)
     cursors: set[str] = field(default_factory=set)
     accounts_totals: list[int] = field(default_factory=list)
@@ -87,6 +90,9 @@ class _Read:
             self.records += len(page.agreements) + len(page.lines)
             if page.agreements_total is not None and page.agreements_total not in self.agreements_totals:
                 self.agreements_totals.append(page.agreements_total)
+        elif isinstance(page, LicensePage):
+            self.failed.update(tenant.id for tenant in page.accounts if tenant.failure)
+            self.records += sum(len(tenant.users) for tenant in page.accounts)
         else:
             self.records += len(page.counts)
 
@@ -125,7 +131,9 @@ def read_side(
     side = integration.side
     done = snapshots.latest(side)
     if done is not None and (done.run_id, done.system) == (order.run_id, system):
-        return ReadResult(done, SideProgress(side, len(done.pages), done.accounts, done.accounts, done=True))
+        failed = sum(1 for tenant in _tenants(done, snapshots) if tenant.failure) if side is Side.LICENSES else 0
+        progress = SideProgress(side, len(done.pages), done.accounts, done.accounts, done=True, failed=failed)
+        return ReadResult(done, progress)
     read = _resume(side, order.run_id, system, snapshots, checkpoints) or _Read(clock.now(), system)
     while True:
         try:
@@ -224,7 +232,17 @@ def _resume(side: Side, run_id: str, system: str, snapshots: Snapshots, checkpoi
 def _pages(side: Side, addresses: list[str], read: _Read, snapshots: Snapshots) -> Iterator[SidePage]:
     """The pages read so far, through a header that is never stored."""
     header = Snapshot("", side, "", "", read.started_at, read.started_at, tuple(addresses), "", 0, 0)
-    return snapshots.vendor_pages(header) if side is Side.VENDOR else snapshots.psa_pages(header)
+    match side:
+        case Side.VENDOR:
+            return snapshots.vendor_pages(header)
+        case Side.PSA:
+            return snapshots.psa_pages(header)
+        case Side.LICENSES:
+            return snapshots.license_pages(header)
+
+
+def _tenants(snapshot: Snapshot, snapshots: Snapshots) -> Iterator[TenantLicenses]:
+    return (tenant for page in snapshots.license_pages(snapshot) for tenant in page.accounts)
 
 
 def _require_progress(read: _Read, cursor: str | None, integration: IntegrationName) -> None:
@@ -260,6 +278,13 @@ def _require_believable(integration: IntegrationName, read: _Read, snapshots: Sn
     compared = [("accounts", len(read.accounts), last.accounts)]
     if integration.side is Side.PSA:
         compared.append(("accounts, agreements and lines", read.records, last.records))
+    if integration.side is Side.LICENSES and last.system == read.system:
+        before = sum(
+            1 + len(tenant.users)
+            for tenant in _tenants(last, snapshots)
+            if not tenant.failure and tenant.id not in read.failed
+        )
+        compared.append(("tenants and licensed users", read.records - len(read.failed), before))
     for what, listed, before in compared:
         if listed * SUSPICIOUS_DROP_SHARE < before:
             raise ReadIncomplete(
@@ -271,6 +296,5 @@ def _require_believable(integration: IntegrationName, read: _Read, snapshots: Sn
 
 
 def _progress(side: Side, read: _Read) -> SideProgress:
-    return SideProgress(
-        side, len(read.addresses), len(read.accounts), read.accounts_totals[-1] if read.accounts_totals else None
-    )
+    total = read.accounts_totals[-1] if read.accounts_totals else None
+    return SideProgress(side, len(read.addresses), len(read.accounts), total, failed=len(read.failed))
