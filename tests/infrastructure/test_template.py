@@ -9,6 +9,7 @@ import pytest
 from tests.infrastructure.template_reading import ROOT, functions, resolve, resources, routes, template
 from tests.served_routes import SCREENS, gateway_routes, routes_of_machines
 from trueup.api.machine_callers import KEY_HEADER
+from trueup.domain.counts import BillingBasis
 from trueup.domain.effective import PSA_CAPABILITIES
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import CREDENTIAL_FIELDS, IntegrationName
@@ -20,6 +21,7 @@ ENVIRONMENT_OF_EVERY_FUNCTION = {
     "TRUEUP_TABLE",
     "TRUEUP_TIME_ZONE",
     "TRUEUP_BILLING_BASIS",
+    "TRUEUP_BILL_ON_ORDER",
     "TRUEUP_TWO_PERSON_APPROVAL",
     "TRUEUP_CURRENCY",
     "TRUEUP_CONNECTWISE_HOSTS",
@@ -281,6 +283,11 @@ def test_the_guards_begin_where_the_domain_begins() -> None:
     parameters = template()["Parameters"]
     assert parameters["GuardIncreasePercent"]["Default"] == GuardPolicy().increase_percent
     assert parameters["GuardIncreaseSeats"]["Default"] == GuardPolicy().increase_seats
+
+
+def test_the_billing_basis_is_one_that_the_comparison_knows() -> None:
+    basis = template()["Parameters"]["BillingBasis"]
+    assert (basis["Default"], set(basis["AllowedValues"])) == (BillingBasis.AGREEMENT, set(BillingBasis))
 
 
 def test_the_example_tenant_gives_only_parameters_the_template_has() -> None:

@@ -260,6 +260,7 @@ def test_nothing_can_be_finished_before_anything_is_mapped(tmp_path: Path) -> No
         ({"TRUEUP_TIME_ZONE": "Mars/Olympus"}, "Mars/Olympus"),
         ({"TRUEUP_GUARD_INCREASE_PERCENT": "lots"}, "TRUEUP_GUARD_INCREASE_PERCENT"),
         ({"TRUEUP_ALLOW_LOOPBACK": "perhaps"}, "TRUEUP_ALLOW_LOOPBACK"),
+        ({"TRUEUP_BILLING_BASIS": "whatever"}, "TRUEUP_BILLING_BASIS"),
         ({"TRUEUP_HOME": "/dev/null/home"}, "TRUEUP_HOME"),
     ],
 )

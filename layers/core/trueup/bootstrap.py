@@ -118,7 +118,14 @@ def callback_queue() -> CallbackQueue:
 
 def reconciliation_policy() -> ReconciliationPolicy:
     chosen = settings()
-    return ReconciliationPolicy(chosen.tenant, chosen.time_zone, chosen.currency, chosen.guards)
+    return ReconciliationPolicy(
+        chosen.tenant,
+        chosen.time_zone,
+        chosen.currency,
+        chosen.guards,
+        billing_basis=chosen.billing_basis,
+        bills_on_order=chosen.bills_on_order,
+    )
 
 
 def load() -> None:

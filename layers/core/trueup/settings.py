@@ -10,6 +10,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from trueup.domain.auto_apply import AutoApplyPolicy
+from trueup.domain.counts import BillingBasis
 from trueup.domain.errors import ConfigurationInvalid
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.periods import zone
@@ -21,7 +22,8 @@ class Settings:
 
     ``allow_loopback`` lets outbound calls go to 127.0.0.1, for simulators; it is never set in a deployment.
     ``connectwise_hosts`` names on-premise ConnectWise servers in full, ``halopsa_hosts`` HaloPSA servers with a name of
-    the MSP's own. ``roles_are_checked`` is off only on one
+    the MSP's own. ``billing_basis`` is which count the PSA bills, ``bills_on_order`` whether seats count as agreed once
+    they are ordered. ``roles_are_checked`` is off only on one
     machine, where the person at the keyboard is the administrator. ``oidc_issuer`` and ``oidc_client_id`` are where the
     screens send people to sign in; ``sign_in_origins`` are the hosts that a page may ask while it does so.
     """
@@ -34,6 +36,8 @@ class Settings:
     two_person_approval: bool
     guards: GuardPolicy
     auto_apply: AutoApplyPolicy
+    billing_basis: BillingBasis
+    bills_on_order: bool
     allow_loopback: bool
     connectwise_hosts: tuple[str, ...]
     halopsa_hosts: tuple[str, ...]
@@ -64,6 +68,8 @@ class Settings:
                 increase_seats=int(_number(environment, "TRUEUP_GUARD_INCREASE_SEATS", Decimal(25))),
             ),
             auto_apply=AutoApplyPolicy(int(_number(environment, "TRUEUP_AUTO_APPLY_SEATS", Decimal(0)))),
+            billing_basis=_billing_basis(environment, "TRUEUP_BILLING_BASIS"),
+            bills_on_order=_flag(environment, "TRUEUP_BILL_ON_ORDER", default=False),
             allow_loopback=_flag(environment, "TRUEUP_ALLOW_LOOPBACK", default=False),
             connectwise_hosts=tuple((environment.get("TRUEUP_CONNECTWISE_HOSTS") or "").split()),
             halopsa_hosts=tuple((environment.get("TRUEUP_HALOPSA_HOSTS") or "").split()),
@@ -100,6 +106,15 @@ def _flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
     if text not in {"true", "false", "1", "0"}:
         raise ConfigurationInvalid(f"{name} must be true or false", remedy=f"Set {name} to true or false.")
     return text in {"true", "1"}
+
+
+def _billing_basis(environment: Mapping[str, str], name: str) -> BillingBasis:
+    text = (environment.get(name) or BillingBasis.AGREEMENT).lower()
+    if text not in set(BillingBasis):
+        raise ConfigurationInvalid(
+            f"{name} must be one of {', '.join(BillingBasis)}", remedy=f"Set {name} to one of them."
+        )
+    return BillingBasis(text)
 
 
 def _number(environment: Mapping[str, str], name: str, default: Decimal) -> Decimal:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from trueup.domain.audit import Audit
 from trueup.domain.comparison import ComparisonInputs, without_facts
-from trueup.domain.counts import Known
+from trueup.domain.counts import BillingBasis, Known
 from trueup.domain.effective import AS_THE_PSA_DOES, EffectiveWish, PsaCapabilities
 from trueup.domain.errors import NotFound, ReadIncomplete, RunReplaced
 from trueup.domain.facts import psa_facts, vendor_facts
@@ -31,12 +31,17 @@ from trueup.usecases.opening import psa_capabilities
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationPolicy:
-    """What the tenant decided: whose name is on the plan, how far guards let it go, which day and currency it is in."""
+    """What the tenant decided: whose name is on the plan, how far guards let it go, which day and currency it is in.
+
+    ``billing_basis`` is which count the PSA bills; ``bills_on_order`` whether ordered seats count as agreed at once.
+    """
 
     tenant: str
     time_zone: ZoneInfo
     currency: str
     guards: GuardPolicy
+    billing_basis: BillingBasis = BillingBasis.AGREEMENT
+    bills_on_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +191,7 @@ def _lines_still_missing(stored: Plan, found: Reconciliation) -> bool:
         if change.kind is not ChangeKind.CREATE_LINE or (result is not None and result.is_final):
             continue
         row = rows.get(change.row_id)
-        seats = row.counts.agreement if row is not None else None
+        seats = row.to_bill if row is not None else None
         if row is None or row.verdict is not Verdict.NEW_REVENUE or not isinstance(seats, Known):
             return False
         if seats.seats != change.target or change.agreement_id not in {one.id for one in row.choices}:
