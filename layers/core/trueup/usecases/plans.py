@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from trueup.domain.audit import Audit
 from trueup.domain.errors import NotAllowed, NotFound, PlanNotReady
 from trueup.domain.plan import Plan, PlanState, Release, require_fresh
@@ -66,7 +68,7 @@ def approve_plan(
     if plan.approved_checksum and plan.approved_checksum == checksum == plan.checksum:
         plan.require_approved(checksum)
         return plan
-    if two_person_approval and _shares_a_person(actor, plan, api_keys):
+    if two_person_approval and shares_a_person(actor, plan.hands, api_keys):
         raise NotAllowed(
             f"{actor} prepared plan {plan_id}, released a change of it or added a line to it",
             remedy="Have another person approve it.",
@@ -88,10 +90,10 @@ def approve_plan(
     )
 
 
-def _shares_a_person(actor: str, plan: Plan, api_keys: ApiKeys) -> bool:
-    """Whether the actor, or who made the key that acts, has had a hand in the plan, be it by a key."""
+def shares_a_person(actor: str, hands: Iterable[str], api_keys: ApiKeys) -> bool:
+    """Whether the actor, or who made the key that acts, is one of those who had a hand in it, be it by a key."""
     makers = {key.actor: key.created_by for key in api_keys.all()}
-    return makers.get(actor, actor) in {makers.get(hand, hand) for hand in plan.hands}
+    return makers.get(actor, actor) in {makers.get(hand, hand) for hand in hands}
 
 
 def ask_to_apply(
