@@ -136,7 +136,7 @@ class HttpClient:
     ``reset_headers`` are read on a 429 without ``Retry-After`` as milliseconds until a call is free (Mimecast documents
     its ``X-RateLimit-Reset`` so); give none for a vendor that means something else by them. ``jitter`` gives numbers in
     [0, 1). ``is_final_error`` tells a 500 that answers the request (Autotask refuses with it) from a server that
-    failed; such a reply is returned like a 4xx.
+    failed; such a reply is returned like a 4xx. ``secrets`` are parts of paths that no error and no log may show.
     """
 
     def __init__(
@@ -150,6 +150,7 @@ class HttpClient:
         jitter: Callable[[], float] | None = None,
         reset_headers: Sequence[str] = ("X-RateLimit-Reset", "X-Mimecast-RateLimit-Reset"),
         is_final_error: Callable[[HttpReply], bool] | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.base = base
         self.integration = integration
@@ -159,6 +160,7 @@ class HttpClient:
         self._jitter = jitter or random.SystemRandom().random
         self._reset_headers = tuple(reset_headers)
         self._is_final_error = is_final_error
+        self._secrets = tuple(secrets)
         self._warned: set[str] = set()
         self._session = bare_session(self.limits.total_seconds, pace.parallel if pace else 10)
 
@@ -279,7 +281,7 @@ class HttpClient:
 
     def _attempt(self, request: requests.PreparedRequest, reads_json: bool) -> HttpReply | _Failure:
         path = str(request.path_url)
-        shown = f"{request.method} {redact(path.partition('?')[0])}"
+        shown = f"{request.method} {redact(path.partition('?')[0], self._secrets)}"
         deadline = self.clock.monotonic_seconds() + self.limits.total_seconds
         try:
             if self._pace is None:
@@ -386,7 +388,7 @@ class HttpClient:
 
     def _warn_of_deprecation(self, headers: Mapping[str, str], path: str) -> None:
         told = {name: headers[name] for name in ("Deprecation", "Sunset") if name in headers}
-        shown = redact(path.partition("?")[0])
+        shown = redact(path.partition("?")[0], self._secrets)
         if told and shown not in self._warned and len(self._warned) < 100:
             self._warned.add(shown)
             logger.warning(

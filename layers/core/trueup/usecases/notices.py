@@ -1,7 +1,7 @@
 """Telling people, once for each cause, period and channel; and which channels there are.
 
-Method: what is about to be sent is claimed in the store before, and what became of it is recorded after; the rules for a
-repeat are the domain's. A channel that fails is recorded, and the others are sent to all the same. Must not: raise
+Method: what is about to be sent is claimed in the store before, and what became of it is recorded after; the rules for
+a repeat are the domain's. A channel that fails is recorded, and the others are sent to all the same. Must not: raise
 because a channel fails, send a claimed notice twice at the same time, or show a webhook's address.
 """
 

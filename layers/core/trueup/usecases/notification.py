@@ -1,7 +1,7 @@
 """Which notices a run, a credential or a day asks for. Sending them is usecases/notices.py's.
 
-Method: everything is read from the stores by the run's id, so that whoever asks for a notice need not carry figures, and
-asking again gives the same notice. Must not: fail a run because nobody could be told.
+Method: everything is read from the stores by the run's id, so that whoever asks for a notice need not carry figures,
+and asking again gives the same notice. Must not: fail a run because nobody could be told.
 """
 
 from __future__ import annotations
