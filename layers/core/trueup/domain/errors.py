@@ -194,7 +194,7 @@ class MonthSealed(Conflict):
     """``period`` is the closed month. What was asked for is refused; nothing of the month was changed."""
 
     code = "month_sealed"
-    default_remedy = "Use the present month; or reopen the closed one with a reason: trueup reopen PERIOD --reason TEXT."
+    default_remedy = "Use the present month, or reopen the closed one with a reason: trueup reopen PERIOD --reason TEXT"
 
     def __init__(self, message: str, *, period: str, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
@@ -206,7 +206,7 @@ class MonthSealed(Conflict):
 
 class MonthNotReady(Conflict):
     code = "month_not_ready"
-    default_remedy = "Finish what is named, or close the month as it is with a reason: trueup seal PERIOD --reason TEXT."
+    default_remedy = "Finish what is named, or close the month as it is: trueup seal PERIOD --reason TEXT."
 
 
 class ConfigurationInvalid(TrueupError):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trueup.domain.allocation import Allocation
+from trueup.domain.change_orders import ChangeOrder
 from trueup.domain.comparison import ComparisonInputs, Findings
+from trueup.domain.counting_policy import CountingPolicy
 from trueup.domain.mapping import AccountEntry, ServiceEntry
 from trueup.domain.plan import Plan
 from trueup.domain.runs import Run, Snapshot
@@ -17,10 +19,12 @@ class SealedContents:
     """Everything that a month is closed with.
 
     ``comparison`` is the last comparison of the month. ``inputs`` is what it was made of, without the mapping, which is
-    in ``accounts``, ``services`` and ``allocations`` as it was then; None for a comparison that was made before that was
-    kept. ``reads`` are the headers of the reads of all sides: digests and the addresses of their pages. ``plans`` are
-    all plans of the period with changes, approvals and results, the replaced ones too; ``runs`` all its runs;
-    ``findings`` what each comparison of the month found, the first one first.
+    in ``accounts``, ``services`` and ``allocations`` as it was then; None for a comparison of before that was kept.
+    ``reads`` are the headers of the reads of all sides: digests and the addresses of their pages. ``plans`` are
+    all plans of the period with changes, approvals and results, the replaced ones too; ``orders`` its change orders and
+    those of earlier months that were open still; ``runs`` all its runs; ``findings`` what each comparison of the month
+    found, the first one first. ``license_accounts`` and ``counting_policies`` are by which tenants and rules licensed
+    users were counted.
     """
 
     comparison: Reconciliation
@@ -30,6 +34,8 @@ class SealedContents:
     services: tuple[ServiceEntry, ...] = ()
     license_accounts: tuple[AccountEntry, ...] = ()
     allocations: tuple[Allocation, ...] = ()
+    counting_policies: tuple[CountingPolicy, ...] = ()
     plans: tuple[Plan, ...] = ()
+    orders: tuple[ChangeOrder, ...] = ()
     runs: tuple[Run, ...] = ()
     findings: tuple[Findings, ...] = field(default=())

@@ -99,9 +99,7 @@ class SealLink:
                 "replaces": self.replaces,
                 "seal": self.seal,
                 "outstanding": self.outstanding,
-                "history": None
-                if history is None
-                else [history.first_number, history.last_number, history.last_hash],
+                "history": None if history is None else [history.first_number, history.last_number, history.last_hash],
                 "previous": self.previous_hash,
             }
         )

@@ -12,7 +12,9 @@ from typing import Any
 
 from trueup.adapters.dynamodb.records import Codec, ComparisonRest
 from trueup.domain.allocation import Allocation
+from trueup.domain.change_orders import ChangeOrder
 from trueup.domain.comparison import ComparisonInputs, Findings
+from trueup.domain.counting_policy import CountingPolicy
 from trueup.domain.errors import StateUnavailable
 from trueup.domain.mapping import AccountEntry, ServiceEntry
 from trueup.domain.plan import Plan
@@ -52,7 +54,9 @@ _LISTS: dict[str, Codec[Any]] = {
     "license_accounts": Codec("sealed license accounts", tuple[AccountEntry, ...]),
     "allocations": Codec("sealed allocations", tuple[Allocation, ...]),
     "rows": Codec("sealed rows", tuple[Row, ...]),
+    "counting_policies": Codec("sealed counting policies", tuple[CountingPolicy, ...]),
     "plans": Codec("sealed plans", tuple[Plan, ...]),
+    "orders": Codec("sealed orders", tuple[ChangeOrder, ...]),
     "runs": Codec("sealed runs", tuple[Run, ...]),
     "findings": Codec("sealed findings", tuple[Findings, ...]),
 }
