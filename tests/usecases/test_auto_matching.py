@@ -12,7 +12,7 @@ from trueup.domain.billing import PsaAccountId
 from trueup.domain.errors import NotFound, StateUnavailable, VersionConflict
 from trueup.domain.mapping import AccountEntry, MappingState, MatchingSummary
 from trueup.domain.matching import MatchRule
-from trueup.usecases.auto_matching import AUTOMATIC
+from trueup.usecases.account_matching import AUTOMATIC
 
 MAPPED, UNMAPPED, AMBIGUOUS = MappingState.MAPPED, MappingState.UNMAPPED, MappingState.AMBIGUOUS
 

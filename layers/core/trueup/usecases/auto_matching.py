@@ -1,4 +1,4 @@
-"""Bring the list of vendor accounts up to date, map equal names, and rank suggestions for the rest.
+"""Bring the lists of vendor accounts and of tenants up to date, map equal names, and rank suggestions for the rest.
 
 Only accounts that nobody has decided on are touched: a mapping holds by id through every rename, and what a person
 decided, mapped, excluded or taken back, stays as decided. A mapping counts in the PSA it was made in: once another one
@@ -7,38 +7,26 @@ was read, it is kept as a former one and the account is matched again (trueup.do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from trueup.domain.accounts import VendorAccount, VendorAccountId, VendorFacts
+from trueup.domain.accounts import AccountState, VendorAccount, VendorAccountId, VendorFacts
 from trueup.domain.audit import Audit
-from trueup.domain.billing import PsaAccount, PsaAccountId
 from trueup.domain.canonical import sha256
 from trueup.domain.errors import NotFound, VersionConflict
 from trueup.domain.facts import psa_facts, vendor_facts
-from trueup.domain.integrations import Side
-from trueup.domain.mapping import (
-    AccountEntry,
-    Decision,
-    MappingState,
-    MatchingSummary,
-    ServiceEntry,
-    kinds_of_systems,
-    without_former,
-)
-from trueup.domain.matching import MatchRule, Named, Suggestion, match_names, name_warnings, safe_key
+from trueup.domain.integrations import IntegrationName, Side
+from trueup.domain.mapping import AccountEntry, MappingState, MatchingSummary, ServiceEntry, kinds_of_systems
+from trueup.domain.matching import MatchRule
 from trueup.domain.reconcile import mapping_totals
-from trueup.domain.rematching import former_words, is_free, rematch
 from trueup.domain.runs import Snapshot
 from trueup.ports.clock import Clock
 from trueup.ports.similarity import NameSimilarity
 from trueup.ports.state import Accounts, Integrations, Services, Snapshots
-
-AUTOMATIC = "automatic matching"
-"""The actor of what no person decided."""
-
-SUGGESTIONS_EACH = 3
+from trueup.usecases.account_matching import AUTOMATIC, Here, Matched, match_accounts
+from trueup.usecases.license_sync import is_told_by
+from trueup.usecases.opening import connected, connected_sides
 
 RULE_WORDS = {
     MatchRule.EXACT: "exact names, unique on both sides",
@@ -48,9 +36,6 @@ RULE_WORDS = {
     MatchRule.PERSON: "decided by a person when this PSA was connected before",
     MatchRule.IMPORT: "imported when this PSA was connected before",
 }
-
-RETURNED_SCORE = 95
-"""Of the client of an account of the same name that left the vendor's list."""
 
 ATTEMPTS = 3
 """A person may decide on an account while names are compared; then all is looked at again."""
@@ -90,26 +75,89 @@ def _auto_match(
 ) -> MatchingSummary:
     vendor_read, psa_read = _latest(snapshots, Side.VENDOR), _latest(snapshots, Side.PSA)
     vendor = vendor_facts(snapshots.vendor_pages(vendor_read))
-    clients = {account.id: account for account in psa_facts(snapshots.psa_pages(psa_read)).accounts}
     now = clock.now()
     before = {entry.vendor_id: entry for entry in accounts.all()}
-    here = _Here(psa_read.system, _kind_of(psa_read.system, integrations))
-    moved = _moved(before, here, kinds_of_systems([*before.values(), *services.all()]))
-    entries = {entry.vendor_id: entry for entry in _brought_up_to_date(moved, vendor, clients, vendor_read)}
-    found_again = _found_again(entries.values(), clients, here, now)
-    entries.update((entry.vendor_id, entry) for entry in found_again)
-    matched = [*found_again, *_match(entries.values(), clients, here, now)]
-    entries.update((entry.vendor_id, entry) for entry in matched)
-    entries.update((entry.vendor_id, entry) for entry in _suggest(entries.values(), clients, similarity))
-    changed = [entry for key, entry in sorted(entries.items()) if entry != before.get(key)]
-    newly = [entry for entry in matched if entry.state is MappingState.MAPPED]
-    audits = [_audit(newly, now, run_id, [vendor_read.digest, psa_read.digest])] if newly else []
-    accounts.save(changed, audits)
+    matched = match_accounts(
+        before,
+        vendor.accounts,
+        {account.id: account for account in psa_facts(snapshots.psa_pages(psa_read)).accounts},
+        here=_here(psa_read, integrations),
+        kinds=kinds_of_systems([*before.values(), *services.all()]),
+        read=vendor_read,
+        similarity=similarity,
+        now=now,
+    )
+    accounts.save(matched.changed(before), _audits(matched.newly, "accounts", now, run_id, vendor_read, psa_read))
     services.save(_services(services.all(), vendor), [])
+    return _summary(matched)
+
+
+def match_tenants(
+    *,
+    run_id: str,
+    snapshots: Snapshots,
+    license_accounts: Accounts,
+    integrations: Integrations,
+    similarity: NameSimilarity,
+    clock: Clock,
+) -> MatchingSummary | None:
+    """The same for the tenants whose licenses are counted, by the names that Microsoft 365 gives them. Safe to repeat.
+
+    None when licenses are not connected, or were not read yet. Raises as ``auto_match``.
+    """
+    if Side.LICENSES not in connected_sides(integrations):
+        return None
+    integration = connected(Side.LICENSES, integrations)
+    read = snapshots.latest(Side.LICENSES)
+    if read is None or read.system != integration.system:
+        return None
+    for attempt in range(ATTEMPTS):
+        try:
+            return _match_tenants(
+                run_id, integration.name, read, snapshots, license_accounts, integrations, similarity, clock
+            )
+        except VersionConflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _match_tenants(
+    run_id: str,
+    source: IntegrationName,
+    read: Snapshot,
+    snapshots: Snapshots,
+    license_accounts: Accounts,
+    integrations: Integrations,
+    similarity: NameSimilarity,
+    clock: Clock,
+) -> MatchingSummary:
+    psa_read = _latest(snapshots, Side.PSA)
+    now = clock.now()
+    # What another source of licenses listed has other ids: it is neither gone nor does it hold a client's place here.
+    before = {entry.vendor_id: entry for entry in license_accounts.all() if is_told_by(entry.vendor_id, source)}
+    listed = [
+        VendorAccount(VendorAccountId(tenant.id), tenant.name, AccountState.ACTIVE, tenant.failure)
+        for page in snapshots.license_pages(read)
+        for tenant in page.accounts
+    ]
+    matched = match_accounts(
+        before,
+        listed,
+        {account.id: account for account in psa_facts(snapshots.psa_pages(psa_read)).accounts},
+        here=_here(psa_read, integrations),
+        kinds=kinds_of_systems(before.values()),
+        read=read,
+        similarity=similarity,
+        now=now,
+    )
+    license_accounts.save(matched.changed(before), _audits(matched.newly, "tenants", now, run_id, read, psa_read))
+    return _summary(matched)
+
+
+def _summary(matched: Matched) -> MatchingSummary:
     return MatchingSummary(
-        totals=mapping_totals(entries.values()),
-        newly_mapped=len(newly),
-        renamed=tuple(entry.vendor_id for entry in entries.values() if _is_renamed(entry)),
+        totals=mapping_totals(matched.entries.values()), newly_mapped=len(matched.newly), renamed=matched.renamed
     )
 
 
@@ -120,194 +168,11 @@ def _latest(snapshots: Snapshots, side: Side) -> Snapshot:
     return snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class _Here:
-    """The PSA that was read: Integration.system and its kind (empty when another one is connected by now)."""
-
-    system: str
-    integration: str
-
-
-def _kind_of(system: str, integrations: Integrations) -> str:
-    """The kind of the PSA that was read."""
+def _here(psa_read: Snapshot, integrations: Integrations) -> Here:
+    """The PSA that was read; of no kind when another one is connected by now."""
+    system = psa_read.system
     named = [item.name.value for item in integrations.all() if item.name.side is Side.PSA and item.system == system]
-    return named[0] if named and system else ""
-
-
-def _moved(
-    before: Mapping[VendorAccountId, AccountEntry], here: _Here, kinds: Mapping[str, str]
-) -> dict[VendorAccountId, AccountEntry]:
-    """The entries as they stand in this PSA: mappings of another one become former ones, those of this one say so.
-
-    ``kinds`` tells the kind of a system, for entries that were mapped after its last read.
-    """
-    moved = {}
-    for key, entry in before.items():
-        if not entry.counts_in(here.system):
-            moved[key] = entry.left(kinds.get(entry.psa_system, ""))
-        elif entry.state is MappingState.MAPPED and here.system:
-            moved[key] = replace(
-                entry, psa_system=here.system, psa_integration=here.integration or entry.psa_integration
-            )
-        else:
-            moved[key] = entry
-    return moved
-
-
-def _found_again(
-    entries: Iterable[AccountEntry], clients: Mapping[PsaAccountId, PsaAccount], here: _Here, now: datetime
-) -> list[AccountEntry]:
-    """The entries that were mapped in another PSA and whose client in this one is beyond doubt, mapped to it."""
-    everything = {entry.vendor_id: entry for entry in entries}
-    found = []
-    for one in rematch(list(everything.values()), clients, here.system):
-        decision = one.restored or Decision(AUTOMATIC, now, one.rule, one.reason, one.former.target_id)
-        entry = _bound(everything[one.vendor_id], clients[one.psa_id], here, decision)
-        found.append(replace(entry, former=without_former(entry.former, here.system)))
-    return found
-
-
-def _bound(entry: AccountEntry, client: PsaAccount, here: _Here, decision: Decision) -> AccountEntry:
-    return replace(
-        entry,
-        state=MappingState.MAPPED,
-        psa_id=client.id,
-        psa_name=client.name,
-        psa_system=here.system,
-        psa_integration=here.integration,
-        vendor_name_decided=entry.vendor_name,
-        decision=decision,
-        ambiguity="",
-        suggestions=(),
-    )
-
-
-def _brought_up_to_date(
-    before: Mapping[VendorAccountId, AccountEntry],
-    vendor: VendorFacts,
-    clients: Mapping[PsaAccountId, PsaAccount],
-    read: Snapshot,
-) -> Iterable[AccountEntry]:
-    listed = {account.id: account for account in vendor.accounts}
-    for account in vendor.accounts:
-        yield _refreshed(before.get(account.id), account, clients, read.id)
-    for key, entry in before.items():
-        if entry.vendor_id not in listed and entry.snapshot_id != read.id:
-            yield replace(entry, snapshot_id=read.id, absent_runs=entry.absent_runs + 1)
-        elif key not in listed:
-            yield entry
-
-
-def _refreshed(
-    entry: AccountEntry | None, account: VendorAccount, clients: Mapping[PsaAccountId, PsaAccount], snapshot_id: str
-) -> AccountEntry:
-    known = entry or AccountEntry(account.id, account.name, account.state, MappingState.UNMAPPED)
-    client = clients.get(known.psa_id) if known.psa_id is not None else None
-    drift: tuple[str, ...] = ()
-    if known.vendor_name_decided and known.vendor_name_decided != account.name:
-        drift = (f"renamed since it was mapped; it was {known.vendor_name_decided}",)
-    return replace(
-        known,
-        vendor_name=account.name,
-        account_state=account.state,
-        status_text=account.status_text,
-        psa_name=client.name if client is not None else known.psa_name,
-        warnings=(*drift, *name_warnings(account.name)),
-        snapshot_id=snapshot_id if entry is None or entry.absent_runs else entry.snapshot_id,
-        absent_runs=0,
-    )
-
-
-def _is_undecided(entry: AccountEntry) -> bool:
-    return is_free(entry) and entry.absent_runs == 0
-
-
-def _free(entries: Iterable[AccountEntry], clients: Mapping[PsaAccountId, PsaAccount]) -> list[Named]:
-    """PSA accounts that no vendor account is mapped to yet; deleted ones are no partner for anybody."""
-    taken = {entry.psa_id for entry in entries if entry.state is MappingState.MAPPED}
-    return [
-        Named(client.id, client.name) for client in clients.values() if not client.deleted and client.id not in taken
-    ]
-
-
-def _match(
-    entries: Iterable[AccountEntry], clients: Mapping[PsaAccountId, PsaAccount], here: _Here, now: datetime
-) -> list[AccountEntry]:
-    """The undecided entries after matching. The decided ones take part, because they make a name common: a second
-    client of a name that is mapped already is never matched by its name alone.
-    """
-    everything = list(entries)
-    undecided = {entry.vendor_id: entry for entry in everything if _is_undecided(entry)}
-    # One that left the vendor's list and was mapped before still has its name: whoever comes under it is another one.
-    present = [entry for entry in everything if entry.is_decided or entry.former or entry.absent_runs == 0]
-    outcome = match_names(
-        [Named(entry.vendor_id, entry.vendor_name) for entry in present],
-        [Named(client.id, client.name) for client in clients.values() if not client.deleted],
-        mapped_vendor_ids={entry.vendor_id for entry in present if entry.vendor_id not in undecided},
-        mapped_psa_ids={entry.psa_id for entry in everything if entry.psa_id is not None},
-    )
-    found: dict[str, AccountEntry] = {
-        key: replace(entry, state=MappingState.UNMAPPED, ambiguity="") for key, entry in undecided.items()
-    }
-    for match in outcome.matches:
-        entry = found[match.vendor_id]
-        client = clients[PsaAccountId(match.psa_id)]
-        found[match.vendor_id] = _bound(entry, client, here, Decision(AUTOMATIC, now, match.rule, match.reason))
-    for ambiguity in outcome.ambiguous:
-        names = ", ".join(f"{psa_id}" for psa_id in ambiguity.psa_ids)
-        for vendor_id in ambiguity.vendor_ids:
-            text = f"{ambiguity.reason} (PSA accounts {names})" if names else ambiguity.reason
-            found[vendor_id] = replace(found[vendor_id], state=MappingState.AMBIGUOUS, ambiguity=text)
-    return list(found.values())
-
-
-def _suggest(
-    entries: Iterable[AccountEntry], clients: Mapping[PsaAccountId, PsaAccount], similarity: NameSimilarity
-) -> Iterable[AccountEntry]:
-    """The waiting entries with suggestions: clients of a like name, by the name of the client in the PSA before too,
-    and the client of an account that is no longer listed and had the same name.
-    """
-    everything = list(entries)
-    waiting = {entry.vendor_id: entry for entry in everything if not entry.is_decided and entry.absent_runs == 0}
-    free = _free(everything, clients)
-    named = [Named(entry.vendor_id, entry.vendor_name) for entry in waiting.values()]
-    found: dict[str, tuple[Suggestion, ...]] = dict(similarity.suggest(named, free, limit=SUGGESTIONS_EACH))
-    formers = [Named(entry.vendor_id, entry.former[0].target_name) for entry in waiting.values() if entry.former]
-    by_former = dict(similarity.suggest(formers, free, limit=SUGGESTIONS_EACH)) if formers else {}
-    returned = _returned(everything, clients)
-    for key, entry in waiting.items():
-        former = [
-            replace(one, reasons=("by the name of its client in the PSA before", *one.reasons))
-            for one in by_former.get(key, ())
-        ]
-        ranked = sorted([*former, *found.get(key, ())], key=lambda one: -one.score)
-        first = [one for one in returned.get(_same_name(entry.vendor_name), ()) if entry.decision is None]
-        unique = {one.psa_id: one for one in reversed([*first, *ranked])}
-        shown = [one for one in dict.fromkeys(one.psa_id for one in [*first, *ranked])][:SUGGESTIONS_EACH]
-        before = (former_words(entry.former[0]),) if entry.former else ()
-        yield replace(entry, suggestions=tuple(unique[psa_id] for psa_id in shown), warnings=(*before, *entry.warnings))
-
-
-def _same_name(name: str) -> str:
-    return safe_key(name) or name
-
-
-def _returned(
-    entries: Iterable[AccountEntry], clients: Mapping[PsaAccountId, PsaAccount]
-) -> dict[str, list[Suggestion]]:
-    """By name, the clients of accounts that the vendor no longer lists: the account may have come back under a new id.
-
-    Only ever a suggestion: it may as well be somebody else of the same name.
-    """
-    found: dict[str, list[Suggestion]] = {}
-    for entry in entries:
-        client = clients.get(entry.psa_id) if entry.psa_id is not None else None
-        if entry.state is not MappingState.MAPPED or not entry.absent_runs or client is None:
-            continue
-        reason = f"account {entry.vendor_id} of the same name is no longer listed; it is mapped to this client"
-        suggestion = Suggestion(client.id, client.name, RETURNED_SCORE, (reason,))
-        found.setdefault(_same_name(entry.vendor_name), []).append(suggestion)
-    return found
+    return Here(system, named[0] if named and system else "")
 
 
 def _services(before: Iterable[ServiceEntry], vendor: VendorFacts) -> list[ServiceEntry]:
@@ -325,19 +190,19 @@ def _services(before: Iterable[ServiceEntry], vendor: VendorFacts) -> list[Servi
     return changed
 
 
-def _is_renamed(entry: AccountEntry) -> bool:
-    return bool(entry.vendor_name_decided) and entry.vendor_name_decided != entry.vendor_name
-
-
-def _audit(newly: list[AccountEntry], now: datetime, run_id: str, digests: list[str]) -> Audit:
+def _audits(newly: Sequence[AccountEntry], what: str, now: datetime, run_id: str, *reads: Snapshot) -> list[Audit]:
+    """What the history says of everything that was mapped just now, in one event; none when nothing was."""
+    if not newly:
+        return []
     pairs = [[entry.vendor_id, entry.psa_id, entry.decision.rule if entry.decision else ""] for entry in newly]
-    return Audit(
+    audit = Audit(
         at=now,
         actor=AUTOMATIC,
-        action="accounts mapped",
-        subject=f"{len(newly)} accounts",
+        action=f"{what} mapped",
+        subject=f"{len(newly)} {what}",
         after=sha256(pairs),
         why="; ".join(sorted({RULE_WORDS[entry.decision.rule] for entry in newly if entry.decision is not None})),
-        evidence=sha256(digests),
+        evidence=sha256([read.digest for read in reads]),
         run_id=run_id,
     )
+    return [audit]
