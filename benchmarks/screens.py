@@ -6,7 +6,6 @@ is printed are the browser's own timings, the first visit with nothing kept and 
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 import time
@@ -91,18 +90,17 @@ PLAIN = """(rows) => {
 
 def main() -> int:
     """Print the timings; 1 when one is over its limit or a blank row was seen."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        print("Chromium is not installed (apt install chromium), so nothing was measured")
-        return 0
-    from playwright.sync_api import sync_playwright
+    from local.chromium import ChromiumMissing, running_chromium
 
-    with tempfile.TemporaryDirectory() as folder, _system(Path(folder)) as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        print(f"{ACCOUNTS:,} accounts in {browser.version.partition('.')[0]}, 1440 x 900, nothing kept by the browser")
-        good = [_measured(browser, url, name, path) for name, path in SCREENS]
-        _plain(browser)
-        browser.close()
+    try:
+        with running_chromium() as browser, tempfile.TemporaryDirectory() as folder, _system(Path(folder)) as url:
+            major = browser.version.partition(".")[0]
+            print(f"{ACCOUNTS:,} accounts in Chromium {major}, 1440 x 900, nothing kept by the browser")
+            good = [_measured(browser, url, name, path) for name, path in SCREENS]
+            _plain(browser)
+    except ChromiumMissing as missing:
+        print(f"Nothing was measured: {missing}")
+        return 0
     return 0 if all(good) else 1
 
 

@@ -7,7 +7,6 @@ Must not: draw anything the screens do not show, or leave a process behind.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 import time
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import requests
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from local.chromium import ChromiumMissing, running_chromium
 from local.cli.home import ROOT, environment_of
 from local.front_door import running_system
 from local.simulator_process import RunningSimulators, running_simulators
@@ -63,28 +63,27 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.screenshots", description=__doc__.partition("\n")[0])
     parser.add_argument("--into", type=Path, default=PICTURES, help="folder of the pictures (default: docs/screens)")
     folder: Path = parser.parse_args(arguments).into
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        sys.stderr.write("Chromium is needed for pictures: apt install chromium\n")
+    try:
+        with running_chromium() as browser:
+            _take_all(browser, folder)
+    except ChromiumMissing as missing:
+        sys.stderr.write(f"{missing}\n")
         return 1
+    return 0
+
+
+def _take_all(browser: Browser, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, environment_of({"TRUEUP_ALLOW_LOOPBACK": "1"}):
         home = Path(place)
         with running_simulators(home / "simulators") as vendors, running_system(home / "home", schedules=False) as url:
-            _take_all(Api(url), vendors, chromium, folder)
-    return 0
-
-
-def _take_all(api: Api, vendors: RunningSimulators, chromium: str, folder: Path) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for pictures, prepare in ((BEFORE, None), (MAPPING, api.connect), (MONTH, api.finish)):
-            if prepare is not None:
-                prepare(vendors)
-            for scheme in ("light", "dark"):
-                _take(browser.new_page, api, pictures, folder, scheme, WIDE)
-            _take(browser.new_page, api, pictures, folder, "light", NARROW)
-        browser.close()
+            api = Api(url)
+            for pictures, prepare in ((BEFORE, None), (MAPPING, api.connect), (MONTH, api.finish)):
+                if prepare is not None:
+                    prepare(vendors)
+                for scheme in ("light", "dark"):
+                    _take(browser.new_page, api, pictures, folder, scheme, WIDE)
+                _take(browser.new_page, api, pictures, folder, "light", NARROW)
 
 
 def _take(

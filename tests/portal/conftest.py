@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.portal.town import running_chromium
+from tests.portal.town import tested_chromium
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    with running_chromium() as chromium:
+    with tested_chromium() as chromium:
         yield chromium

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +18,9 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from local.chromium import ChromiumMissing, running_chromium
 from local.cli.home import environment_of
 from local.front_door import running_system
 from local.simulators import ConnectWiseSimulator, MimecastSimulator, World, demo_world
@@ -34,23 +34,16 @@ SERVICES = {"9702": "MIME-EMAIL-S1", "9731": "MIME-AWARE", "main:email-security-
 expect.set_options(timeout=30_000)
 
 
-def chromium_path() -> str | None:
-    """Debian's Chromium, or the one that CHROMIUM names."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-
-
 @contextmanager
-def running_chromium() -> Iterator[Browser]:
-    path = chromium_path()
-    if path is None:
+def tested_chromium() -> Iterator[Browser]:
+    """The browser of the tests; without one they are skipped, and where CHROMIUM_REQUIRED is set they fail."""
+    try:
+        with running_chromium() as browser:
+            yield browser
+    except ChromiumMissing as missing:
         if os.environ.get("CHROMIUM_REQUIRED"):
-            pytest.fail("Chromium is not installed, and here it must be: apt-get install chromium")
-        pytest.skip("Chromium is not installed (apt install chromium)")
-    with sync_playwright() as playwright:
-        # The sandbox needs user namespaces, which containers often do not give; only our own pages are opened.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+            pytest.fail(f"here there must be one: {missing}")
+        pytest.skip(str(missing))
 
 
 @dataclass(frozen=True)
