@@ -191,17 +191,8 @@ class RunReplaced(Conflict):
 
 
 class MonthSealed(Conflict):
-    """``period`` is the closed month. What was asked for is refused; nothing of the month was changed."""
-
     code = "month_sealed"
-    default_remedy = "Use the present month, or reopen the closed one with a reason: trueup reopen PERIOD --reason TEXT"
-
-    def __init__(self, message: str, *, period: str, remedy: str | None = None) -> None:
-        super().__init__(message, remedy=remedy)
-        self.period = period
-
-    def details(self) -> dict[str, str]:
-        return {"period": self.period}
+    default_remedy = "Use the present month, or reopen the closed one: trueup reopen PERIOD --reason TEXT."
 
 
 class MonthNotReady(Conflict):

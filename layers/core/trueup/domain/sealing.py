@@ -56,8 +56,8 @@ class SealLink:
 
     ``replaces`` is the number of the link that this one comes after for the same period, 0 for the first: the sealing
     that a reopening opens, or the reopening that a new sealing closes. ``outstanding`` says in words what was not
-    finished when the month was closed. ``parts`` are empty and ``reason`` is set for a reopening; a sealing has a reason
-    only where it was forced. ``history`` is None for a reopening.
+    finished when the month was closed. A reopening has no ``parts``, no ``history`` and always a ``reason``; a sealing
+    has a reason only where it was forced.
     """
 
     number: int
@@ -134,7 +134,6 @@ def month_sealed(period: str, *, by: str, at: datetime) -> MonthSealed:
     """The refusal of whatever would change a closed month."""
     return MonthSealed(
         f"{period} was closed by {by} on {at:%Y-%m-%d} and is read-only",
-        period=period,
         remedy=f"Use the present month; or reopen it with a reason: trueup reopen {period} --reason TEXT.",
     )
 

@@ -37,9 +37,10 @@ from trueup.usecases.reconciliation import plan_on
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was proven. ``broken`` is the first place of the sealed months that does not hold, ``broken_event`` the first
-    event of the history; both None when everything holds. ``last_hash`` is the hash of the newest link: kept elsewhere,
-    it tells later whether the whole chain was made anew."""
+    """What was proven. ``broken`` is the first place of the sealed months that does not hold, ``broken_event`` the
+    first event of the history; both None when everything holds. ``last_hash`` is the hash of the newest link: kept
+    elsewhere, it tells later whether the whole chain was made anew.
+    """
 
     months: int
     links: int
@@ -66,8 +67,7 @@ def verify_months(period: str | None, *, state: State) -> Proof:
     try:
         links = state.sealed_months.links()
     except TrueupError as damaged:
-        broken = BrokenLink(0, "", "", damaged.message)
-        return Proof(0, 0, 0, 0, len(events), broken, broken_event, "")
+        return Proof(0, 0, 0, 0, len(events), BrokenLink(0, "", "", damaged.message), broken_event, "")
     chosen = [link for link in links if link.kind is LinkKind.SEALED and period in (None, link.period)]
     if period is not None and not chosen:
         raise NotFound(f"{period} was never closed", remedy="See which months are closed: trueup months.")
