@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.portal.town import tested_chromium
+from tests.portal.town import chromium_for_tests
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    with tested_chromium() as chromium:
+    with chromium_for_tests() as chromium:
         yield chromium

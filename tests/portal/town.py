@@ -35,7 +35,7 @@ expect.set_options(timeout=30_000)
 
 
 @contextmanager
-def tested_chromium() -> Iterator[Browser]:
+def chromium_for_tests() -> Iterator[Browser]:
     """The browser of the tests; without one they are skipped, and where CHROMIUM_REQUIRED is set they fail."""
     try:
         with running_chromium() as browser:
