@@ -224,7 +224,7 @@ def legs(
         ordered=tuple(ordered),
         basis=basis,
         open_orders=tuple(open_orders),
-        licenses_are_read=licensed is not None,
+        licenses_are_connected=licensed is not None,
     )
 
 

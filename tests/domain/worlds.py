@@ -144,7 +144,7 @@ def as_legs(world: World) -> Legs:
         ordered=orders if world.bills_on_order else (),
         basis=BillingBasis(world.basis),
         open_orders=orders,
-        licenses_are_read=world.has_licenses,
+        licenses_are_connected=world.has_licenses,
     )
 
 

@@ -25,6 +25,9 @@ def asked(office: Office, account: str) -> ClientCounts:
         accounts=state.accounts,
         services=state.services,
         allocations=state.allocations,
+        license_accounts=state.license_accounts,
+        counting_policies=state.counting_policies,
+        change_orders=state.change_orders,
         clock=office.clock,
     )
 

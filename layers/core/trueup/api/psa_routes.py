@@ -55,6 +55,9 @@ def get_client(psa_account_id: Annotated[str, Path(max_length=256)]) -> dict[str
             accounts=state.accounts,
             services=state.services,
             allocations=state.allocations,
+            license_accounts=state.license_accounts,
+            counting_policies=state.counting_policies,
+            change_orders=state.change_orders,
             clock=bootstrap.clock(),
         )
     )

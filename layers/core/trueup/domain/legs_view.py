@@ -44,7 +44,7 @@ class Legs:
     ``on`` is the MSP's calendar day at the start of the run, ``psa_read_at`` when the PSA was read, ``currency`` what a
     line is in when its agreement names none. ``allocations`` are what people said of lines of the PSA that was read.
     ``licensed`` is the licensed count of each client, by the counting policy that holds for it; a client that is not in
-    it has none: no tenant is mapped to it, or ``licenses_are_read`` is off because nothing that counts licenses is
+    it has none: no tenant is mapped to it, or ``licenses_are_connected`` is off because nothing that counts licenses is
     connected. ``ordered`` are seats that count as agreed though the vendor does not show them yet (a tenant that bills
     on order), ``open_orders`` those that nobody need order again. ``basis`` is which count the PSA is to bill.
     """
@@ -62,7 +62,7 @@ class Legs:
     ordered: tuple[OrderedSeats, ...] = ()
     basis: BillingBasis = BillingBasis.AGREEMENT
     open_orders: tuple[OrderedSeats, ...] = ()
-    licenses_are_read: bool = False
+    licenses_are_connected: bool = False
 
 
 class LegsView:

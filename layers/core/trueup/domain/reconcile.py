@@ -341,7 +341,7 @@ def _row(
     account = view.psa_accounts.get(psa_id) if psa_id is not None else None
     product = view.products.get(pair[1]) if pair is not None else None
     agreement_count = agreement_leg(members)
-    not_compared = NOT_COMPARED if view.legs.licenses_are_read else LICENSED_NOT_READ
+    not_compared = NOT_COMPARED if view.legs.licenses_are_connected else LICENSED_NOT_READ
     target = None if third is None or third.is_agreement else third.target
     to_bill = agreement_count if target is None else target
     billed = billing.count if billing is not None else NOT_COMPARED

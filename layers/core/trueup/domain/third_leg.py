@@ -71,7 +71,7 @@ def _licensed(view: LegsView, pair: Pair) -> Count:
     found = view.legs.licensed.get(pair[0])
     if found is not None:
         return found
-    return NO_TENANT if view.legs.licenses_are_read else LICENSED_NOT_READ
+    return NO_TENANT if view.legs.licenses_are_connected else LICENSED_NOT_READ
 
 
 def _target(

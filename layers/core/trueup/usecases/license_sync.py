@@ -57,6 +57,11 @@ def sync_licenses(
     )
 
 
+def reads_licenses(run: Run) -> bool:
+    """Whether the run was begun with licenses connected, so that it reads them."""
+    return any(side.side is Side.LICENSES for side in run.sides)
+
+
 def earlier_reads(integration: Integration, snapshots: Snapshots) -> EarlierTenants | None:
     """What the last complete read of this very system said, or None when there is none."""
     last = snapshots.latest(Side.LICENSES)
@@ -101,6 +106,11 @@ class LicensedLegs:
     policies: PolicyBook = field(default_factory=lambda: policies_in((), ""))
     problem: str = ""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether anything that counts licenses is connected, be it that it could not be read."""
+        return self.snapshot is not None or bool(self.problem)
+
 
 def licensed_legs(
     run: Run,
@@ -131,6 +141,32 @@ def licensed_legs(
         return LicensedLegs(failed_counts(mapped, problem), None, policies, problem)
     counts = licensed_counts(_tenants(snapshot, snapshots), mapped, policies)
     return LicensedLegs(counts, snapshot, policies)
+
+
+def latest_licensed_legs(
+    client: PsaAccountId,
+    *,
+    psa_system: str,
+    integrations: Integrations,
+    snapshots: Snapshots,
+    license_accounts: Accounts,
+    counting_policies: CountingPolicies,
+) -> LicensedLegs:
+    """The third leg of one client as the last complete read says, whichever run it was of."""
+    if Side.LICENSES not in connected_sides(integrations):
+        return LicensedLegs()
+    integration = connected(Side.LICENSES, integrations)
+    policies = policies_in(counting_policies.all(), psa_system)
+    mapped = {
+        tenant: owner
+        for tenant, owner in mapped_tenants(license_accounts.all(), psa_system, integration.name).items()
+        if owner == client
+    }
+    snapshot = snapshots.latest(Side.LICENSES)
+    if snapshot is None or snapshot.system != integration.system:
+        problem = f"{integration.name.label} was never read in full"
+        return LicensedLegs(failed_counts(mapped, problem), None, policies, problem)
+    return LicensedLegs(licensed_counts(_tenants(snapshot, snapshots), mapped, policies), snapshot, policies)
 
 
 def mapped_tenants(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from trueup.domain.errors import NotFound, ReadIncomplete, RunReplaced
 from trueup.domain.facts import psa_facts, vendor_facts
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import IntegrationName, Side
+from trueup.domain.legs_view import OrderedSeats
 from trueup.domain.mapping import in_system
 from trueup.domain.periods import local_day
 from trueup.domain.plan import ChangeKind, Plan, PlanState
@@ -23,10 +24,13 @@ from trueup.domain.plan_building import PlanTerms, build_plan
 from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.runs import Run, Snapshot, is_later
 from trueup.domain.verdicts import Reconciliation, Verdict
+from trueup.ports.change_orders import ChangeOrders
 from trueup.ports.clock import Clock
 from trueup.ports.state import Accounts, Allocations, Plans, Reconciliations, Services, Snapshots
 from trueup.ports.state_bundle import State
-from trueup.usecases.opening import psa_capabilities
+from trueup.usecases.change_orders import open_ordered_seats, sent_order_seats
+from trueup.usecases.license_sync import LicensedLegs, licensed_legs
+from trueup.usecases.opening import connected, psa_capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,18 @@ class ReconciliationPolicy:
     guards: GuardPolicy
     billing_basis: BillingBasis = BillingBasis.AGREEMENT
     bills_on_order: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SentOrders:
+    """What the vendor was asked for and does not show yet; ``counted`` are those that count as agreed already."""
+
+    open: tuple[OrderedSeats, ...] = ()
+    counted: tuple[OrderedSeats, ...] = ()
+
+
+NO_ORDERS = SentOrders()
+NO_LICENSES = LicensedLegs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +81,17 @@ def reconcile_period(
     plans: Plans,
     clock: Clock,
     wish: EffectiveWish = AS_THE_PSA_DOES,
+    licensed: LicensedLegs = NO_LICENSES,
+    orders: SentOrders = NO_ORDERS,
 ) -> Outcome:
     """Compare, store the comparison, propose the plan. Safe to repeat: the same facts give the same plan.
 
     ``capabilities`` are those of the connected PSA; ``wish`` is from when the changes are to count. Lines are judged
-    by the day on which the reads began, so that a run over midnight means one day all along. Raises ReadIncomplete
-    when a side has no complete read from this run: a plan is never made on an older one. Raises RunReplaced when a
-    newer run has read a side since: a plan is not made on what is no longer the newest either. Raises InputInvalid
-    (``effective``) for a wish that the connected PSA cannot grant.
+    by the day on which the reads began, so that a run over midnight means one day all along. ``licensed`` is the third
+    leg and the read it was counted from, ``orders`` what the vendor was asked for. Raises ReadIncomplete when a side
+    has no complete read from this run, RunReplaced when a newer run has read a side since: a plan is made neither on an
+    older read nor on one that is not the newest. Raises InputInvalid (``effective``) for a wish that the connected PSA
+    cannot grant.
     """
     vendor_read = _of_this_run(snapshots, Side.VENDOR, period, run_id)
     psa_read = _of_this_run(snapshots, Side.PSA, period, run_id)
@@ -90,26 +109,41 @@ def reconcile_period(
         services=in_system(services.all(), psa_read.system),
         currency=policy.currency,
         allocations=tuple(one for one in allocations.all() if one.psa_system in ("", psa_read.system)),
+        licensed=licensed.counts,
+        ordered=orders.counted,
+        basis=policy.billing_basis,
+        open_orders=orders.open,
+        licenses_are_connected=licensed.is_connected,
     )
     found = reconcile(legs)
-    reads = (vendor_read, psa_read)
-    inputs = ComparisonInputs(
-        legs=without_facts(legs),
-        terms=PlanTerms(policy.tenant, period, on, policy.guards, capabilities, wish, psa_read.system),
-        reads=reads,
-        run_id=run_id,
-        created_at=now,
-        # From the start: what came first in a read that was interrupted for a day is a day old.
-        read_ages_hours=tuple(
-            Decimal((now - read.started_at) / timedelta(hours=1)).quantize(Decimal("0.1")) for read in reads
-        ),
-        snapshots=tuple(read.digest for read in reads),
-        prepared_by=actor,
-    )
+    reads = tuple(read for read in (vendor_read, psa_read, licensed.snapshot) if read is not None)
+    terms = PlanTerms(policy.tenant, period, on, policy.guards, capabilities, wish, psa_read.system)
+    inputs = _inputs(legs, terms, reads, run_id=run_id, at=now, actor=actor)
     plan = plan_on(inputs, found)
     plan = unused_plan(plan, plans, lambda stored: _stands_for(stored, plan, found))
     reconciliations.save(found, run_id=run_id, at=now, inputs=inputs)
     return Outcome(found, plans.propose(plan, _proposed(plan)))
+
+
+def _inputs(
+    legs: Legs, terms: PlanTerms, reads: tuple[Snapshot, ...], *, run_id: str, at: datetime, actor: str
+) -> ComparisonInputs:
+    return ComparisonInputs(
+        legs=without_facts(legs),
+        terms=terms,
+        reads=reads,
+        run_id=run_id,
+        created_at=at,
+        # From the start: what came first in a read that was interrupted for a day is a day old. Who bills the
+        # agreement need not wait for fresh licenses.
+        read_ages_hours=tuple(
+            Decimal((at - read.started_at) / timedelta(hours=1)).quantize(Decimal("0.1"))
+            for read in reads
+            if read.side.is_required or legs.basis is not BillingBasis.AGREEMENT
+        ),
+        snapshots=tuple(read.digest for read in reads),
+        prepared_by=actor,
+    )
 
 
 def plan_on(inputs: ComparisonInputs, found: Reconciliation) -> Plan:
@@ -127,6 +161,7 @@ def plan_on(inputs: ComparisonInputs, found: Reconciliation) -> Plan:
 
 def reconcile_reads(run: Run, *, actor: str, policy: ReconciliationPolicy, state: State, clock: Clock) -> Outcome:
     """``reconcile_period`` on what this run has read: for the connected PSA, from when the run was asked to count."""
+    psa = connected(Side.PSA, state.integrations)
     return reconcile_period(
         period=run.period,
         run_id=run.id,
@@ -141,6 +176,23 @@ def reconcile_reads(run: Run, *, actor: str, policy: ReconciliationPolicy, state
         reconciliations=state.reconciliations,
         plans=state.plans,
         clock=clock,
+        licensed=licensed_legs(
+            run,
+            psa_system=psa.system,
+            integrations=state.integrations,
+            snapshots=state.snapshots,
+            license_accounts=state.license_accounts,
+            counting_policies=state.counting_policies,
+        ),
+        orders=sent_orders(policy, state.change_orders),
+    )
+
+
+def sent_orders(policy: ReconciliationPolicy, change_orders: ChangeOrders) -> SentOrders:
+    """The orders that are on their way now, and which of them count as agreed by the tenant's choice."""
+    return SentOrders(
+        open=sent_order_seats(change_orders=change_orders),
+        counted=open_ordered_seats(change_orders=change_orders, bills_on_order=policy.bills_on_order),
     )
 
 
