@@ -18,6 +18,7 @@ from trueup.domain.uploads import Upload
 from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
 from trueup.ports.licenses import EarlierReads, LicenseReading
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
+from trueup.ports.psa_tickets import TicketCreation
 from trueup.ports.vendor import VendorBilling
 
 VENDOR_HOST = "https://api.vendor.example"
@@ -43,6 +44,7 @@ class FakeConnections:
     customer_files: list[Upload | None] = field(default_factory=list)
     registration: CallbackRegistration | None = None
     verification: CallbackVerification | None = None
+    ticket_creation: TicketCreation | None = None
     license_system: LicenseReading | None = None
     earlier_reads: list[EarlierReads | None] = field(default_factory=list)
 
@@ -104,6 +106,12 @@ class FakeConnections:
         if not PSA_CAPABILITIES[integration.name].callbacks or self.verification is None:
             raise InputInvalid(f"{integration.name.label} sends no callbacks", field="name")
         return self.verification
+
+    def tickets(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> TicketCreation:
+        self._enter(name, address, _secret_of(name, fields))
+        if self.ticket_creation is None:
+            raise InputInvalid(f"{name.label} takes no tickets from Trueup", field="name")
+        return self.ticket_creation
 
     def _enter(self, name: IntegrationName, address: str, secret: str) -> None:
         self.opened.append((name.value, address))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from trueup.domain.callbacks import CallbackSecrets
 from trueup.domain.errors import InputInvalid
 from trueup.domain.integrations import DEFAULT_ADDRESS, Integration, IntegrationName
+from trueup.domain.notices import Letterhead
 from trueup.domain.uploads import Upload
 from trueup.ports.callbacks import CallbackQueue, CallbackRegistration, CallbackVerification
 from trueup.ports.clock import Clock
@@ -22,12 +23,14 @@ from trueup.ports.connections import Connections
 from trueup.ports.exported_files import ExportedFiles
 from trueup.ports.licenses import EarlierReads, LicenseReading
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
+from trueup.ports.psa_tickets import TicketCreation
 from trueup.ports.similarity import NameSimilarity
 from trueup.ports.state_bundle import State
 from trueup.ports.vault import Vault
 from trueup.ports.vendor import VendorBilling
 from trueup.ports.workflow import Workflow
 from trueup.settings import Settings, settings
+from trueup.usecases.notices import NoticeSystems
 from trueup.usecases.reconciliation import ReconciliationPolicy
 
 if TYPE_CHECKING:
@@ -116,6 +119,16 @@ def callback_queue() -> CallbackQueue:
     return SqsCallbackQueue(boto3.client("sqs", config=brief), queue_url=settings().callback_queue_url)
 
 
+@cache
+def notice_systems() -> NoticeSystems:
+    from trueup.adapters.notifications.channels import OpenedChannels
+
+    chosen = settings()
+    channels = OpenedChannels(topic=chosen.notice_topic, clock=clock(), allow_loopback=chosen.allow_loopback)
+    letterhead = Letterhead(chosen.tenant, chosen.portal_url)
+    return NoticeSystems(state().notices, state().integrations, vault(), connections(), channels, letterhead, clock())
+
+
 def reconciliation_policy() -> ReconciliationPolicy:
     chosen = settings()
     return ReconciliationPolicy(
@@ -141,7 +154,8 @@ def load() -> None:
 
 def reset() -> None:
     """Forget everything that was built, so that the next call reads the environment afresh. For tests and local use."""
-    for built in (clock, state, vault, similarity, connections, exported_files, workflow, callback_queue, settings):
+    stores = (clock, state, vault, similarity, connections, exported_files, workflow, callback_queue, notice_systems)
+    for built in (*stores, settings):
         built.cache_clear()
 
 
@@ -265,6 +279,29 @@ class _Connections:
                     address, fields, clock=self._clock, allow_loopback=loopback, additional_hosts=hosts
                 )
         raise _not_for(name, "sends no callbacks")
+
+    def tickets(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> TicketCreation:
+        loopback = self._settings.allow_loopback
+        match name:
+            case IntegrationName.CONNECTWISE:
+                from trueup.adapters.connectwise import tickets as connectwise
+
+                allowed = self._settings.connectwise_hosts
+                return connectwise.open_tickets(
+                    address, fields, clock=self._clock, allow_loopback=loopback, additional_hosts=allowed
+                )
+            case IntegrationName.AUTOTASK:
+                from trueup.adapters.autotask import tickets as autotask
+
+                return autotask.open_tickets(address, fields, clock=self._clock, allow_loopback=loopback)
+            case IntegrationName.HALOPSA:
+                from trueup.adapters.halopsa import tickets as halopsa
+
+                allowed = self._settings.halopsa_hosts
+                return halopsa.open_tickets(
+                    address, fields, clock=self._clock, allow_loopback=loopback, additional_hosts=allowed
+                )
+        raise _not_for(name, "takes no tickets from Trueup")
 
     def callback_verification(self, integration: Integration, secrets: CallbackSecrets) -> CallbackVerification:
         match integration.name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -13,7 +14,10 @@ from trueup.domain.auto_apply import AutoApplyPolicy
 from trueup.domain.counts import BillingBasis
 from trueup.domain.errors import ConfigurationInvalid
 from trueup.domain.guards import GuardPolicy
+from trueup.domain.order_tracking import Patience
 from trueup.domain.periods import zone
+
+_ORIGIN = re.compile(r"https://[A-Za-z0-9.-]{1,253}|http://127\.0\.0\.1:[0-9]{1,5}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Settings:
     they are ordered. ``roles_are_checked`` is off only on one
     machine, where the person at the keyboard is the administrator. ``oidc_issuer`` and ``oidc_client_id`` are where the
     screens send people to sign in; ``sign_in_origins`` are the hosts that a page may ask while it does so.
+    ``notice_topic`` is the ARN of the SNS topic that notices go to by e-mail, ``portal_url`` where links lead; each is
+    empty where there is none.
     """
 
     tenant: str
@@ -36,6 +42,7 @@ class Settings:
     two_person_approval: bool
     guards: GuardPolicy
     auto_apply: AutoApplyPolicy
+    order_patience: Patience
     billing_basis: BillingBasis
     bills_on_order: bool
     allow_loopback: bool
@@ -49,6 +56,8 @@ class Settings:
     monthly_run_function: str
     monthly_run_day: int
     callback_queue_url: str
+    notice_topic: str
+    portal_url: str
     vault_directory: str
     cursor_key: bytes
 
@@ -70,6 +79,9 @@ class Settings:
             auto_apply=AutoApplyPolicy(int(_number(environment, "TRUEUP_AUTO_APPLY_SEATS", Decimal(0)))),
             billing_basis=_billing_basis(environment, "TRUEUP_BILLING_BASIS"),
             bills_on_order=_flag(environment, "TRUEUP_BILL_ON_ORDER", default=False),
+            order_patience=Patience(
+                chase_days=int(_number(environment, "TRUEUP_ORDER_CHASE_DAYS", Decimal(Patience().chase_days)))
+            ),
             allow_loopback=_flag(environment, "TRUEUP_ALLOW_LOOPBACK", default=False),
             connectwise_hosts=tuple((environment.get("TRUEUP_CONNECTWISE_HOSTS") or "").split()),
             halopsa_hosts=tuple((environment.get("TRUEUP_HALOPSA_HOSTS") or "").split()),
@@ -81,6 +93,8 @@ class Settings:
             monthly_run_function=environment.get("TRUEUP_MONTHLY_RUN_FUNCTION") or "",
             monthly_run_day=int(_number(environment, "TRUEUP_MONTHLY_RUN_DAY", Decimal(1))),
             callback_queue_url=environment.get("TRUEUP_CALLBACK_QUEUE_URL") or "",
+            notice_topic=environment.get("TRUEUP_NOTICE_TOPIC") or "",
+            portal_url=_origin(environment, "TRUEUP_PORTAL_URL"),
             vault_directory=environment.get("TRUEUP_VAULT_DIRECTORY") or "",
             cursor_key=f"{tenant} {environment.get('TRUEUP_CURSOR_KEY') or 'one machine'}".encode(),
         )
@@ -90,6 +104,14 @@ class Settings:
 def settings() -> Settings:
     """The settings of this process."""
     return Settings.read(os.environ)
+
+
+def _origin(environment: Mapping[str, str], name: str) -> str:
+    """An https origin (or a loopback one) without a slash at its end; empty when it is not set."""
+    value = (environment.get(name) or "").rstrip("/")
+    if value and _ORIGIN.fullmatch(value) is None:
+        raise ConfigurationInvalid(f"{name} must be an address such as https://HOST", remedy=f"Correct {name}.")
+    return value
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

@@ -144,7 +144,7 @@ class TicketPlace:
     """Where tickets go in one PSA; all ids are that PSA's own numbers as text, empty where it may choose.
 
     ``company_id`` is the MSP's own company there. ``queue_id`` is the ConnectWise service board or the Autotask queue.
-    ``type_id`` is the HaloPSA ticket type, ``status_id`` and ``priority_id`` what a new ticket gets.
+    ``type_id``, ``status_id`` and ``priority_id`` are what a new ticket gets.
     """
 
     psa: IntegrationName

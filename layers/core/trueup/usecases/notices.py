@@ -64,6 +64,11 @@ _NEEDED_IN_PLACE: dict[IntegrationName, tuple[str, ...]] = {
     IntegrationName.HALOPSA: ("company_id",),
 }
 
+_NOT_IN_PLACE: dict[IntegrationName, tuple[str, ...]] = {
+    # HaloPSA names a ticket's team by its text and not by a number, and the ticket type has a team of its own.
+    IntegrationName.HALOPSA: ("queue_id",),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class NoticeSystems:
@@ -298,6 +303,9 @@ def _checked_place(place: TicketPlace | None, systems: NoticeSystems) -> TicketP
         if not value and field in _NEEDED_IN_PLACE[psa]:
             words = field.removesuffix("_id")
             raise InputInvalid(f"{psa.label} needs the {words} of a ticket", field=field, remedy=f"Give the {words}.")
+        if value and field in _NOT_IN_PLACE.get(psa, ()):
+            words = field.removesuffix("_id")
+            raise InputInvalid(f"{psa.label} takes no {words} for a ticket", field=field, remedy="Leave it out.")
         if value and not (value.isascii() and value.isdecimal() and len(value) <= 18):
             raise InputInvalid(f"{field} is a whole number", field=field, remedy="Give the number the PSA has for it.")
     return place

@@ -37,7 +37,7 @@ _INTEGRATION: Final = ChannelName.EMAIL.value
 
 
 class TopicChannel:
-    """Implements NoticeChannel with one topic. ``open_client`` is called with the topic's region, before the first send:
+    """Implements NoticeChannel with one topic. ``open_client`` is called with its region, before the first send:
     a topic that is set wrongly is this channel's failure and nobody else's.
     """
 
