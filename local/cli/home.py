@@ -31,6 +31,7 @@ TENANT_CHOICES = (
     "TRUEUP_GUARD_INCREASE_PERCENT",
     "TRUEUP_GUARD_INCREASE_SEATS",
     "TRUEUP_AUTO_APPLY_SEATS",
+    "TRUEUP_ORDER_CHASE_DAYS",
 )
 """Settings that are parameters of a deployment: what the caller's environment says wins over the template's default."""
 

@@ -59,16 +59,21 @@ def expected() -> dict[Grant, frozenset[str]]:
     allow(["dynamodb:GetItem"], TABLE, EVERYONE)
     allow(["dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem"], TABLE, EVERYONE - machines)
     batches = {"vendor_sync", "psa_sync", "reconciliation", "plan_apply", "portal", "account_refresh"}
+    batches |= {"change_orders", "sealing", "monthly_run"}
     allow(["dynamodb:BatchWriteItem"], TABLE, batches)
-    allow(["dynamodb:DeleteItem"], TABLE, {"vendor_sync", "psa_sync", "reconciliation", "portal"})
-    allow(["dynamodb:ConditionCheckItem"], TABLE, {"reconciliation", "plan_apply", "portal"})
+    allow(
+        ["dynamodb:DeleteItem"],
+        TABLE,
+        {"vendor_sync", "psa_sync", "reconciliation", "portal", "change_orders", "sealing"},
+    )
+    allow(["dynamodb:ConditionCheckItem"], TABLE, {"reconciliation", "plan_apply", "portal", "sealing", "monthly_run"})
     allow(["dynamodb:UpdateItem"], TABLE, {"portal", "psa_callback"})
     allow(["dynamodb:Query"], f"{TABLE}/index/by_status", {"portal"})
     allow(["kms:Decrypt", "kms:DescribeKey"], DATA_KEY, EVERYONE)
     allow(["kms:Encrypt", "kms:GenerateDataKey"], DATA_KEY, EVERYONE - {"machine_access"})
 
     # The portal tries a stored credential when asked to, searches the PSA's products and registers callbacks.
-    readers_of_mimecast = {"credential_validation", "vendor_sync", "portal"}
+    readers_of_mimecast = {"credential_validation", "vendor_sync", "portal", "change_orders"}
     readers_of_psas = {"credential_validation", "psa_sync", "plan_apply", "portal"}
     allow(["secretsmanager:GetSecretValue"], MIMECAST_SECRET, readers_of_mimecast)
     allow(["secretsmanager:PutSecretValue"], MIMECAST_SECRET, {"portal"})
@@ -84,7 +89,15 @@ def expected() -> dict[Grant, frozenset[str]]:
     allow(["kms:Decrypt"], SECRETS_KEY, readers, SECRETS_MANAGER)
     allow(["kms:GenerateDataKey"], SECRETS_KEY, {"portal"}, SECRETS_MANAGER)
 
-    for step in ("vendor_sync", "psa_sync", "auto_matching", "reconciliation", "plan_apply"):
+    for step in (
+        "vendor_sync",
+        "psa_sync",
+        "auto_matching",
+        "reconciliation",
+        "plan_apply",
+        "change_orders",
+        "sealing",
+    ):
         allow(["lambda:InvokeFunction"], function_arn(step), {"monthly_run"})
     allow(["lambda:InvokeFunction"], f"{function_arn('monthly_run')}:live", {"portal"})
     own_executions = f"{function_arn('monthly_run')}:*"

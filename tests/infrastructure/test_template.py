@@ -28,6 +28,7 @@ ENVIRONMENT_OF_EVERY_FUNCTION = {
     "TRUEUP_HALOPSA_HOSTS",
     "TRUEUP_GUARD_INCREASE_PERCENT",
     "TRUEUP_GUARD_INCREASE_SEATS",
+    "TRUEUP_ORDER_CHASE_DAYS",
     "TRUEUP_SECRET_PREFIX",
     "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_LOG_LEVEL",
@@ -125,7 +126,7 @@ def test_the_monthly_run_is_durable_and_keeps_its_code_while_it_waits() -> None:
 
 def test_the_monthly_run_knows_the_functions_it_calls() -> None:
     called = {name: value for name, value in environment("monthly_run").items() if name.startswith("TRUEUP_FUNCTION_")}
-    steps = ("VendorSync", "PsaSync", "AutoMatching", "Reconciliation", "PlanApply")
+    steps = ("VendorSync", "PsaSync", "AutoMatching", "Reconciliation", "PlanApply", "ChangeOrders", "Sealing")
     assert list(called.values()) == [{"Ref": f"{step}Function"} for step in steps]
     assert environment("portal")["TRUEUP_MONTHLY_RUN_FUNCTION"] == {"Ref": "MonthlyRunFunction.Alias"}
 

@@ -52,9 +52,15 @@ class MatchEvent(Event):
     run_id: RunId
 
 
-class ReconcileEvent(Event):
+class RunEvent(Event):
+    """One step of a run, for whoever carries the run out."""
+
     run_id: RunId
     actor: Actor
+
+
+class ReconcileEvent(RunEvent):
+    """Compare what the run has read."""
 
 
 class ApplyEvent(Event):
