@@ -16,7 +16,7 @@ from local.simulators.credentials import (
     MIMECAST_CLIENT_SECRET,
 )
 from local.simulators.messages import Reply, Request, json_reply
-from local.simulators.mimecast_directory import DIRECTORY_ROUTES
+from local.simulators.mimecast_directory import DIRECTORY_ROUTES, USERS
 from local.simulators.mimecast_records import (
     account_record,
     contract_record,
@@ -39,7 +39,8 @@ class MimecastSimulator(Simulator):
 
     Switches: `on_behalf` (which forms of the account switch are obeyed: header, body), `token_lifetime_seconds`,
     `partner_allowed` (False: every partner route is 403), `packages_as_objects`, `rate_limit` and
-    `rate_limit_window_seconds` per route, which is only enforced with `rate_limit_enforced`.
+    `rate_limit_window_seconds` per route, which is only enforced with `rate_limit_enforced`; `directory_enabled` and
+    `directory_status` of the partner's directories. `directory_users` are the people of the partner's own account.
     """
 
     name = "Mimecast"
@@ -52,6 +53,8 @@ class MimecastSimulator(Simulator):
         "rate_limit",
         "rate_limit_window_seconds",
         "rate_limit_enforced",
+        "directory_enabled",
+        "directory_status",
     )
 
     def __init__(self, world: World, *, latency_seconds: float = 0.0, port: int = 0) -> None:
@@ -63,6 +66,9 @@ class MimecastSimulator(Simulator):
         self.rate_limit = 800
         self.rate_limit_window_seconds = 5.0
         self.rate_limit_enforced = False
+        self.directory_enabled = True
+        self.directory_status = "ok"
+        self.directory_users = USERS
         self.monotonic: Callable[[], float] = time.monotonic
         self._tokens: dict[str, float] = {}
         self._token_serial = itertools.count(1)
@@ -77,6 +83,10 @@ class MimecastSimulator(Simulator):
     def issue_token(self) -> str:
         """A valid token, for a test that is not about the token route."""
         return self._issue(self.token_lifetime_seconds)
+
+    def next_serial(self) -> int:
+        """A number that was never given out before."""
+        return next(self._calls)
 
     def _issue(self, lifetime_seconds: float) -> str:
         token = f"sim-token-{next(self._token_serial):04d}"
@@ -197,7 +207,7 @@ class MimecastSimulator(Simulator):
 
     # The account switch.
 
-    def _switch(self, request: Request, body: Mapping[str, Any]) -> str | None:
+    def switched_to(self, request: Request, body: Mapping[str, Any]) -> str | None:
         """The account code the request is made on behalf of, by a form that is obeyed; None without a switch."""
         if request.fault("ignored_account_switch"):
             return None
@@ -211,7 +221,7 @@ class MimecastSimulator(Simulator):
     def whoami(self, request: Request) -> Reply:
         """Home and target account codes. What an unknown code answers is a guess: 403."""
         home = self.world.partner.code
-        target = self._switch(request, {}) or home
+        target = self.switched_to(request, {}) or home
         if target != home and target not in self.world.accounts:
             return self.error_reply(403)
         codes = {"cg": target, "ci": "", "x1": "", "lead": ""}
@@ -225,7 +235,7 @@ class MimecastSimulator(Simulator):
         body = json_object(request.body)
         if body is None:
             return self.error_reply(400, "err_malformed", "The body is not a JSON object")
-        code = self._switch(request, body)
+        code = self.switched_to(request, body)
         if code is None or code == self.world.partner.code:
             return self.world.partner
         account = self.world.accounts.get(code)
@@ -269,7 +279,7 @@ class MimecastSimulator(Simulator):
 
     def customers(self, request: Request) -> Reply:
         """The partner's customer accounts, by code."""
-        return self._page(request, "customers", list(self.world.accounts.values()), customer_record)
+        return self.page(request, "customers", list(self.world.accounts.values()), customer_record)
 
     def customer(self, request: Request, code: str) -> Reply:
         """One customer account."""
@@ -280,7 +290,7 @@ class MimecastSimulator(Simulator):
 
     def contracts(self, request: Request) -> Reply:
         """The agreements with their lines."""
-        return self._page(request, "contracts", list(self.world.contracts.values()), contract_record)
+        return self.page(request, "contracts", list(self.world.contracts.values()), contract_record)
 
     def contract(self, request: Request, contract_id: str) -> Reply:
         """One agreement."""
@@ -291,7 +301,7 @@ class MimecastSimulator(Simulator):
 
     def products(self, request: Request) -> Reply:
         """What the partner may sell."""
-        return self._page(request, "products", list(self.world.vendor_products.values()), product_record)
+        return self.page(request, "products", list(self.world.vendor_products.values()), product_record)
 
     def overages(self, request: Request, code: str) -> Reply:
         """Use beyond the agreement, of one account."""
@@ -309,7 +319,7 @@ class MimecastSimulator(Simulator):
         data = [{"products": {"id": one.id, "name": one.name}} for one in self.world.vendor_products.values()]
         return json_reply(200, {"meta": {"status": 200}, "data": data, "fail": []})
 
-    def _page[Row](self, request: Request, key: str, rows: list[Row], make: Callable[[Row], dict[str, Any]]) -> Reply:
+    def page[Row](self, request: Request, key: str, rows: list[Row], make: Callable[[Row], dict[str, Any]]) -> Reply:
         """A page of a bare-object list: the rows under their name, and `meta.pagination`."""
         size_text = request.query.get("pageSize", str(DEFAULT_PAGE_SIZE))
         size = int(size_text) if size_text.isdecimal() and len(size_text) < 6 else 0

@@ -246,7 +246,7 @@ def test_directory_routes_answer_in_their_documented_shapes(
     mimecast: MimecastSimulator, session: requests.Session
 ) -> None:
     users = session.get(f"{mimecast.url}/user/cloud-gateway/v1/users?pageSize=100", timeout=5).json()["users"]
-    assert [user["isAlias"] for user in users] == [False, True, False]
+    assert [user["isAlias"] for user in users] == [False, True, False, False, False, False]
     roles = session.get(f"{mimecast.url}/role/cloud-gateway/v1/roles", timeout=5).json()["roles"]
     assert roles[0] == {"id": "r-10", "roleName": "Super Administrator"}
     for path, key in (
@@ -255,7 +255,8 @@ def test_directory_routes_answer_in_their_documented_shapes(
         ("user/get-profile", "role"),
         ("directory/get-connection", "serverType"),
     ):
-        reply = session.post(f"{mimecast.url}/api/{path}", json={"meta": {"pagination": {"pageSize": 2}}}, timeout=5)
+        body = {"meta": {"pagination": {"pageSize": 2}}, "data": [{"emailAddress": "dana.ops@simmsp.example"}]}
+        reply = session.post(f"{mimecast.url}/api/{path}", json=body, timeout=5)
         assert key in reply.json()["data"][0], path
 
 
@@ -265,8 +266,39 @@ def test_internal_users_page_through_the_body(mimecast: MimecastSimulator, sessi
     token = first["meta"]["pagination"]["next"]
     body = {"meta": {"pagination": {"pageSize": 2, "pageToken": token}}}
     last = session.post(url, json=body, timeout=5).json()
-    assert [len(page["data"][0]["users"]) for page in (first, last)] == [2, 1]
-    assert "next" not in last["meta"]["pagination"]
+    assert [len(page["data"][0]["users"]) for page in (first, last)] == [2, 2]
+    assert last["meta"]["pagination"]["next"] != token
+
+
+def test_what_the_older_list_says_differs_from_the_newer_one(
+    mimecast: MimecastSimulator, session: requests.Session
+) -> None:
+    newer = session.get(f"{mimecast.url}/user/cloud-gateway/v1/users?pageSize=100", timeout=5).json()["users"]
+    older = session.post(f"{mimecast.url}/api/user/get-internal-users", json={}, timeout=5).json()["data"][0]["users"]
+    aliases = {user["emailAddress"]: user["isAlias"] for user in newer}
+    assert {user["emailAddress"] for user in older if user["alias"] != aliases[user["emailAddress"]]} == {
+        "kim.split@simmsp.example"
+    }
+    assert set(aliases) - {user["emailAddress"] for user in older} == {"friend@elsewhere.example"}
+    assert not any("disabled" in user for user in older)
+
+
+def test_a_customers_account_has_none_of_the_partners_people(
+    mimecast: MimecastSimulator, session: requests.Session
+) -> None:
+    headers = {"x-mc-accountcode": next(iter(mimecast.world.accounts))}
+    url = f"{mimecast.url}/user/cloud-gateway/v1/users?pageSize=100"
+    assert session.get(url, headers=headers, timeout=5).json()["users"] == []
+
+
+def test_the_directories_of_the_partner_have_switches(mimecast: MimecastSimulator, session: requests.Session) -> None:
+    mimecast.directory_status, mimecast.directory_enabled = "error", False
+    url = f"{mimecast.url}/directory/cloud-gateway/v1/integrations"
+    rows = session.get(url, timeout=5).json()["integrations"]
+    details = [session.get(f"{url}/{kind}/{row['id']}", timeout=5).json()
+               for kind, row in zip(("m365", "active-directory"), rows, strict=True)]  # fmt: skip
+    assert [(one["enabled"], one.get("status")) for one in details] == [(False, None), (True, "error")]
+    assert session.get(f"{url}/google/dir-1", timeout=5).status_code == 404
 
 
 def test_wrong_method_unknown_path_and_malformed_body(mimecast: MimecastSimulator, session: requests.Session) -> None:

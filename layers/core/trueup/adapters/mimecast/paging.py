@@ -99,6 +99,13 @@ def read_record_page(
     if token is not None:
         query[paging.token_parameter] = token
     document = calls.get(path, query=query, permission=permission)
+    return record_page(document, candidates, paging, what=what, mapping_version=mapping_version)
+
+
+def record_page(
+    document: object, candidates: Candidates, paging: PagingFields, *, what: str, mapping_version: str
+) -> RecordPage:
+    """The records of one reply and where it leads. Raises SchemaUnknown."""
     records = find_list(document, candidates, what=what, mapping_version=mapping_version)
     marks = [find_told(document, (candidate,)) for candidate in paging.next_token]
     key, next_token = next((mark for mark in marks if mark[1] not in (None, "")), ("", None))
