@@ -17,6 +17,7 @@ from trueup.domain.integrations import CREDENTIAL_FIELDS, Integration, Integrati
 from trueup.domain.uploads import Upload
 from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
 from trueup.ports.licenses import EarlierReads, LicenseReading
+from trueup.ports.orders import OrderSubmission
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.psa_tickets import TicketCreation
 from trueup.ports.vendor import VendorBilling
@@ -47,6 +48,7 @@ class FakeConnections:
     ticket_creation: TicketCreation | None = None
     license_system: LicenseReading | None = None
     earlier_reads: list[EarlierReads | None] = field(default_factory=list)
+    orders: OrderSubmission | None = None
 
     def address(self, name: IntegrationName, text: str) -> str:
         host = text.strip().rstrip("/")
@@ -60,6 +62,12 @@ class FakeConnections:
         self.customer_files.append(customer_file)
         self._enter(name, address, fields.get("client_secret", ""))
         return self.vendor_system
+
+    def order_submission(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> OrderSubmission:
+        self._enter(name, address, fields.get("client_secret", ""))
+        if name is not IntegrationName.MIMECAST or self.orders is None:
+            raise InputInvalid(f"{name.label} takes no orders through an API", field="name")
+        return self.orders
 
     def customer_file_rows(self, name: IntegrationName, content: bytes) -> int:
         if name.side is not Side.VENDOR:

@@ -22,6 +22,7 @@ from trueup.ports.clock import Clock
 from trueup.ports.connections import Connections
 from trueup.ports.exported_files import ExportedFiles
 from trueup.ports.licenses import EarlierReads, LicenseReading
+from trueup.ports.orders import OrderSubmission
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.psa_tickets import TicketCreation
 from trueup.ports.similarity import NameSimilarity
@@ -187,6 +188,13 @@ class _Connections:
             allow_loopback=self._settings.allow_loopback,
             customer_file=customer_file,
         )
+
+    def order_submission(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> OrderSubmission:
+        if name is not IntegrationName.MIMECAST:
+            raise _not_for(name, "takes no orders through an API")
+        from trueup.adapters.mimecast.orders import open_mimecast_orders
+
+        return open_mimecast_orders(address, fields, clock=self._clock, allow_loopback=self._settings.allow_loopback)
 
     def customer_file_rows(self, name: IntegrationName, content: bytes) -> int:
         if name is not IntegrationName.MIMECAST:

@@ -109,3 +109,58 @@ class OrderTerms:
     po_number: str = ""
     product_change: str = ""
     contract_starts_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAsk:
+    """What the vendor's API is asked for. ``expected`` was read a moment ago and ``delta`` worked out from it.
+
+    ``reference`` is our own id of the order and ``contract_reference`` the vendor's of the contract line, empty where
+    no source tells one.
+    """
+
+    reference: str
+    vendor_id: VendorAccountId
+    service_id: ServiceId
+    expected: int
+    target: int
+    delta: int
+    po_number: str = ""
+    contract_reference: str = ""
+
+
+class AnswerKind(StrEnum):
+    """taken: it said yes. refused: it plainly said no, and did nothing. unknown: it may have done it or not."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAnswer:
+    """How a post was answered. ``reference`` is the vendor's id of the quote or request, empty where it gave none."""
+
+    kind: AnswerKind
+    reason: str
+    reference: str = ""
+    order_number: str = ""
+
+
+class RequestState(StrEnum):
+    """What the vendor says of a request. completed is its word and no proof that the seats changed."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStatus:
+    """The vendor's own word beside what it means here; unknown for a word that is not known."""
+
+    state: RequestState
+    word: str
+    order_number: str = ""
+    reason: str = ""

@@ -10,6 +10,7 @@ from trueup.domain.integrations import Integration, IntegrationName
 from trueup.domain.uploads import Upload
 from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
 from trueup.ports.licenses import EarlierReads, LicenseReading
+from trueup.ports.orders import OrderSubmission
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.psa_tickets import TicketCreation
 from trueup.ports.vendor import VendorBilling
@@ -36,6 +37,10 @@ class Connections(Protocol):
 
         Raises InputInvalid naming all bad lines, or that this system takes no such file.
         """
+        ...
+
+    def order_submission(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> OrderSubmission:
+        """For a vendor that takes orders through an API. Raises InputInvalid for another one."""
         ...
 
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:

@@ -1,4 +1,4 @@
-"""Authenticated calls to Mimecast, all of them reads: a token, one renewal on 401, and every failure as one of ours.
+"""Authenticated calls to Mimecast: a token, one renewal on 401, and every failure as one of ours. One kind writes.
 
 It must not read the meaning of a good reply; that is for the files beside it.
 """
@@ -78,6 +78,24 @@ class MimecastCalls:
     ) -> object:
         """The JSON of a POST that only reads (``/api/...`` routes take the question as a body): it may be retried."""
         return self._send("POST", path, {}, headers or {}, body, permission)
+
+    def post_once(self, path: str, body: object, *, permission: str) -> HttpReply:
+        """A POST that changes something: sent once, whatever happens, and returned as it was answered.
+
+        Raises CredentialRejected (401) and PermissionRefused (403), which carry nothing out, RateLimited (429, which is
+        documented as not executed), VendorUnavailable when nothing was sent, and WriteOutcomeUnknown or ReplyUnreadable
+        when it may have been carried out.
+        """
+        token = self._tokens.current()
+        reply = self._client.send(
+            "POST", path, headers={"Authorization": f"Bearer {token}"}, json_body=body, retry=RetryRule.ONCE
+        )
+        if reply.status == 401:
+            # The next call has a new token; this one is not repeated.
+            self._tokens.renewed(token)
+        if reply.status in (401, 403):
+            raise _refusal(reply.status, faults_of_reply(reply), reply, permission)
+        return reply
 
     def _send(
         self,
