@@ -14,6 +14,7 @@ from tests.fakes.state_memory import Memory, Switches
 from tests.fakes.state_notices import FakeNotices
 from tests.fakes.state_orders import FakeChangeOrders
 from tests.fakes.state_plans import FakePlans
+from tests.fakes.state_portal import FakePortalUsers
 from tests.fakes.state_records import (
     FakeAccounts,
     FakeCountingPolicies,
@@ -74,5 +75,6 @@ def fake_state(clock: Clock) -> FakeState:
         "license_accounts": FakeLicenseAccounts(memory),
         "counting_policies": FakeCountingPolicies(memory),
         "change_orders": FakeChangeOrders(memory),
+        "portal_users": FakePortalUsers(memory),
     }
     return FakeState(**stores, switches=memory.switches)

@@ -26,6 +26,7 @@ from trueup.domain.licenses import LicensePage
 from trueup.domain.mapping import AccountEntry, ServiceEntry
 from trueup.domain.notices import ChannelName, ChannelSetting, Delivery
 from trueup.domain.plan import Plan
+from trueup.domain.portal_users import PortalBook
 from trueup.domain.runs import Run, Snapshot
 from trueup.domain.sealing import SealLink
 from trueup.domain.uploads import Upload
@@ -119,6 +120,7 @@ class Memory:
     inputs: dict[str, ComparisonInputs | None] = field(default_factory=dict)
     findings: dict[str, list[Findings]] = field(default_factory=dict)
     change_orders: dict[str, ChangeOrder] = field(default_factory=dict)
+    portal_book: PortalBook = field(default_factory=PortalBook)
 
     def log(self, *audits: Audit | None) -> None:
         for audit in audits:

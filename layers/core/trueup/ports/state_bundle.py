@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trueup.ports.change_orders import ChangeOrders
+from trueup.ports.portal_users import PortalUsers
 from trueup.ports.comparisons import ComparisonRecords
 from trueup.ports.counting_policies import CountingPolicies
 from trueup.ports.notices import Notices
@@ -58,3 +59,4 @@ class State:
     license_accounts: Accounts
     counting_policies: CountingPolicies
     change_orders: ChangeOrders
+    portal_users: PortalUsers

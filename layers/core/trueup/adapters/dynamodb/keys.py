@@ -41,6 +41,7 @@ T#api-keys                            KEY ID                      a machine's ke
 T#counter#NAME                        counter                     how often something happened in a window of time
 T#notices#PERIOD                      CHANNEL#KIND PERIOD CAUSE   what became of one notice on one channel
 T#notice-channels                     CHANNEL                     how a channel for notices is set
+T#portal-users                        book                        every portal user, with the last check
 ====================================  ==========================  ==================================================
 
 Index ``by_status``: ``T#accounts#STATE`` and ``NAME`` with the vendor id, for vendor accounts; the same for tenants.
@@ -282,6 +283,9 @@ class Keys:
 
     def notice_channel(self, channel: str) -> Key:
         return Key(self._of("notice-channels"), channel)
+
+    def portal_users(self) -> Key:
+        return Key(self._of("portal-users"), "book")
 
     def _of(self, *parts: str) -> str:
         return "#".join((self._tenant, *parts))

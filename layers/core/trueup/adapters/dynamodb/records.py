@@ -29,6 +29,7 @@ from trueup.domain.licenses import LicensePage
 from trueup.domain.mapping import AccountEntry, ServiceEntry
 from trueup.domain.notices import ChannelSetting, Delivery
 from trueup.domain.plan import Change, ChangeResult, Plan
+from trueup.domain.portal_users import PortalBook
 from trueup.domain.runs import Run, Snapshot
 from trueup.domain.verdicts import ExcludedAccount, OpenAccount, Row, Totals
 
@@ -200,6 +201,7 @@ UPLOAD = Codec[UploadHeader]("upload", UploadHeader)
 LEASE = Codec[Lease]("lease", Lease)
 CLAIM = Codec[Claim]("claim", Claim)
 API_KEY = Codec[ApiKey]("api key", ApiKey)
+PORTAL_BOOK = Codec[PortalBook]("portal users", PortalBook)
 DELIVERY = Codec[Delivery]("delivery", Delivery)
 NOTICE_CHANNEL = Codec[ChannelSetting]("notice channel", ChannelSetting)
 CHANGE_ORDER = Codec[ChangeOrder]("change order", ChangeOrder)

@@ -16,6 +16,7 @@ from trueup.adapters.dynamodb.integrations import DynamoDbIntegrations
 from trueup.adapters.dynamodb.keys import LICENSE_ACCOUNTS
 from trueup.adapters.dynamodb.notices import DynamoDbNotices
 from trueup.adapters.dynamodb.plans import DynamoDbPlans
+from trueup.adapters.dynamodb.portal_users import DynamoDbPortalUsers
 from trueup.adapters.dynamodb.reconciliations import DynamoDbReconciliations
 from trueup.adapters.dynamodb.runs import DynamoDbRuns
 from trueup.adapters.dynamodb.sealed_months import DynamoDbSealedMonths
@@ -61,4 +62,5 @@ def state_on(table: DynamoDbTable) -> State:
         license_accounts=DynamoDbAccounts(table, LICENSE_ACCOUNTS),
         counting_policies=DynamoDbCountingPolicies(table),
         change_orders=DynamoDbChangeOrders(table),
+        portal_users=DynamoDbPortalUsers(table),
     )
