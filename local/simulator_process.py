@@ -17,7 +17,7 @@ from pathlib import Path
 
 from local.cli.home import ROOT, Home
 from local.cli.parser_connecting import option_of
-from local.simulators.credentials import MIMECAST_CLIENT_ID, MIMECAST_CLIENT_SECRET
+from local.simulators.credentials import MICROSOFT365_FIELDS, MIMECAST_CLIENT_ID, MIMECAST_CLIENT_SECRET
 from local.simulators.psas import DEFAULT_PSA, SIMULATED_PSAS, SimulatedPsa
 from trueup.domain.errors import ConfigurationInvalid
 from trueup.domain.integrations import CREDENTIAL_FIELDS, IntegrationName
@@ -30,11 +30,12 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class RunningSimulators:
-    """Where Mimecast and the PSA listen, and the child that plays them."""
+    """Where Mimecast, the PSA and Microsoft 365 listen, and the child that plays them."""
 
     mimecast: str
     psa: SimulatedPsa
     psa_url: str
+    microsoft365: str
     process: subprocess.Popen[bytes]
 
     @property
@@ -67,6 +68,11 @@ def connect_psa_command(psa: SimulatedPsa, url: str) -> ConnectCommand:
     return _command(IntegrationName(psa.name), url, psa.fields)
 
 
+def connect_microsoft365_command(url: str) -> ConnectCommand:
+    """The command that connects the simulated Microsoft 365."""
+    return _command(IntegrationName.MICROSOFT365, url, MICROSOFT365_FIELDS)
+
+
 def _command(name: IntegrationName, url: str, credential: Mapping[str, str]) -> ConnectCommand:
     """Open fields are typed; each secret goes through a variable of its own."""
     words, variables = ["connect", name.value, "--url", url], []
@@ -84,7 +90,8 @@ def _command(name: IntegrationName, url: str, credential: Mapping[str, str]) -> 
 def running_simulators(
     folder: Path, *, psa: str = DEFAULT_PSA, world: str = "demo", latency_seconds: float = 0.0
 ) -> Iterator[RunningSimulators]:
-    """Mimecast and that PSA with the world of that folder, on the ports they had last time where those are free.
+    """Mimecast, that PSA and Microsoft 365 with the world of that folder, on the ports they had last time where those
+    are free.
 
     Raises LeaseHeld when the folder's world is being played already, ConfigurationInvalid when they do not start.
     """
@@ -104,7 +111,8 @@ def _last_ports(folder: Path, psa: str) -> list[str]:
     options: list[str] = []
     try:
         known = json.loads((folder / "ready.json").read_text(encoding="utf-8"))
-        for name, option in (("mimecast", "--mimecast-port"), (psa, "--psa-port")):
+        named = (("mimecast", "--mimecast-port"), (psa, "--psa-port"), ("microsoft365", "--microsoft365-port"))
+        for name, option in named:
             if name in known:
                 options += [option, str(int(known[name].rpartition(":")[2]))]
     except (OSError, ValueError, AttributeError):
@@ -136,7 +144,7 @@ def _start(folder: Path, psa: str, options: list[str]) -> RunningSimulators | No
                 return None
             time.sleep(_POLL_SECONDS)
         told = json.loads(ready.read_text(encoding="utf-8"))
-        return RunningSimulators(told["mimecast"], SIMULATED_PSAS[psa], told["psa"], process)
+        return RunningSimulators(told["mimecast"], SIMULATED_PSAS[psa], told["psa"], told["microsoft365"], process)
     except BaseException:
         _stop(process)
         raise

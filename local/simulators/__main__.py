@@ -1,4 +1,4 @@
-"""`python -m local.simulators`: Mimecast and one PSA as one process, until SIGTERM or Ctrl-C.
+"""`python -m local.simulators`: Mimecast, one PSA and Microsoft 365 as one process, until SIGTERM or Ctrl-C.
 
 It says where they listen in one line of JSON, on standard output and in the ready file. With a state file the world
 survives the process, however it ends; the world options then count for the first start only.
@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 from local.simulators.demo_world import DEMO_SEED, demo_world, scaled_world
+from local.simulators.microsoft365 import Microsoft365Simulator
 from local.simulators.mimecast import MimecastSimulator
 from local.simulators.psas import DEFAULT_PSA, SIMULATED_PSAS
 from local.simulators.world import World
@@ -21,7 +22,7 @@ from local.simulators.world import World
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.simulators",
-        description="Serve a simulated Mimecast and a simulated PSA on 127.0.0.1.",
+        description="Serve a simulated Mimecast, a simulated PSA and a simulated Microsoft 365 on 127.0.0.1.",
     )
     parser.add_argument(
         "--psa", choices=sorted(SIMULATED_PSAS), default=DEFAULT_PSA, help=f"which PSA (default: {DEFAULT_PSA})"
@@ -38,7 +39,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--mimecast-port", type=int, default=0, help="default: a free port")
     parser.add_argument("--psa-port", type=int, default=0, help="default: a free port")
-    parser.add_argument("--ready-file", type=Path, help="file that gets the JSON line once both servers answer")
+    parser.add_argument("--microsoft365-port", type=int, default=0, help="default: a free port")
+    parser.add_argument("--ready-file", type=Path, help="file that gets the JSON line once all servers answer")
     parser.add_argument(
         "--until-stdin-ends",
         action="store_true",
@@ -87,8 +89,15 @@ def main() -> int:
         port=options.psa_port,
         limit_per_minute=options.psa_limit_per_minute,
     )
-    with mimecast, psa:
-        told = {"mimecast": mimecast.url, "psa": psa.url, options.psa: psa.url, "pid": os.getpid()}
+    microsoft365 = Microsoft365Simulator(world, latency_seconds=options.latency_seconds, port=options.microsoft365_port)
+    with mimecast, psa, microsoft365:
+        told = {
+            "mimecast": mimecast.url,
+            "psa": psa.url,
+            options.psa: psa.url,
+            "microsoft365": microsoft365.url,
+            "pid": os.getpid(),
+        }
         line = json.dumps(told)
         if options.ready_file is not None:
             temporary = options.ready_file.with_name(options.ready_file.name + ".new")
@@ -97,7 +106,7 @@ def main() -> int:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
         stop.wait()
-    bugs = mimecast.internal_errors + psa.internal_errors
+    bugs = mimecast.internal_errors + psa.internal_errors + microsoft365.internal_errors
     for bug in bugs:
         sys.stderr.write(f"simulator bug: {type(bug).__name__}: {bug}\n")
     return 1 if bugs else 0

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from local.simulators.directory import ACCESSES
 from local.simulators.messages import Reply, Request, json_reply
 from local.simulators.world import World
 
@@ -51,6 +52,23 @@ def _remove_account(world: World, edit: dict[str, Any]) -> None:
     world.remove_account(str(edit["code"]))
 
 
+def _set_licensed_users(world: World, edit: dict[str, Any]) -> None:
+    code, count = str(edit["code"]), int(edit["count"])
+    world.edit_directory(lambda directory: directory.of_account(code).set_licensed(count))
+
+
+def _set_tenant_access(world: World, edit: dict[str, Any]) -> None:
+    code, access = str(edit["code"]), edit["access"]
+    if access not in ACCESSES:
+        raise ValueError(f"access is one of {', '.join(ACCESSES)}")
+    world.edit_directory(lambda directory: setattr(directory.of_account(code), "access", access))
+
+
+def _drift_licenses(world: World, edit: dict[str, Any]) -> None:
+    seed, share = int(edit["seed"]), float(edit.get("share", 0.2))
+    world.edit_directory(lambda directory: directory.drift(seed, share))
+
+
 OPERATIONS: Mapping[str, Callable[[World, dict[str, Any]], None]] = {
     "edit_addition": _edit_addition,
     "edit_agreement": _edit_agreement,
@@ -59,6 +77,9 @@ OPERATIONS: Mapping[str, Callable[[World, dict[str, Any]], None]] = {
     "rename": _rename,
     "set_agreed_seats": _set_agreed_seats,
     "remove_account": _remove_account,
+    "set_licensed_users": _set_licensed_users,
+    "set_tenant_access": _set_tenant_access,
+    "drift_licenses": _drift_licenses,
 }
 """What a person can do at the vendors' own screens, by name."""
 

@@ -54,3 +54,14 @@ SYNCRO_USER_TOKEN_CANARY = "sim-syncro-user-token-canary-9e2f"
 def syncro_headers() -> dict[str, str]:
     """The headers of a call that the simulated Syncro lets in."""
     return {"Authorization": f"Bearer {SYNCRO_API_KEY}"}
+
+
+MICROSOFT365_TENANT_ID = "00000000-0000-4000-8000-000000003650"
+MICROSOFT365_CLIENT_ID = "00000000-0000-4000-8000-00000000c365"
+MICROSOFT365_CLIENT_SECRET = "sim-microsoft365-secret-not-real"
+MICROSOFT365_FIELDS = {
+    "tenant_id": MICROSOFT365_TENANT_ID,
+    "client_id": MICROSOFT365_CLIENT_ID,
+    "client_secret": MICROSOFT365_CLIENT_SECRET,
+}
+"""The credential that opens the simulated Microsoft 365, as a person gives it to Trueup."""

@@ -59,7 +59,12 @@ KINDS: Mapping[str, str] = {
     "other_line_lost": "a POST of lines drops a line that was posted; option line_id (default: first untouched one)",
     "other_line_moved": "a POST of lines changes a line that was posted as it was; options line_id, quantity",
     "invoice_run": "an invoice run makes an invoice of the schedule before the request is served",
-    "other_client": "the reply is about another client than the one asked for",
+    "other_client": "the reply is about another client than the one asked for; Microsoft 365: option tenant_id",
+    # Microsoft 365. Inside a batch, rate_limited and status hit the request whose path they name.
+    "sync_state_lost": "a delta query is answered 410: everything has to be read anew",
+    "no_last_link": "the last page of a delta query lacks the link that ends it",
+    "link_elsewhere": "the links to more lead to another server",
+    "reply_missing": "a batch is answered without one of its replies",
 }
 """Every kind of fault with its options."""
 

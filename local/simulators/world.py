@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from local.simulators.messages import wire_time
 from local.simulators.world_records import (
@@ -27,6 +27,9 @@ from local.simulators.world_records import (
     VendorProduct,
     WriteRecord,
 )
+
+if TYPE_CHECKING:
+    from local.simulators.directory import Directory
 
 STATE_FORMAT = 1
 
@@ -72,6 +75,7 @@ class World:
         self.lock = threading.RLock()
         self.state_file: Path | None = None
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self._directory: Directory | None = None
         self._lines_of: dict[int, list[int]] = {}
         for addition in self.additions.values():
             self._index(addition)
@@ -88,6 +92,18 @@ class World:
     def contract_of(self, account_code: str) -> VendorContract | None:
         """The account's contract, if it has one."""
         return next((one for one in self.contracts.values() if one.account_code == account_code), None)
+
+    @property
+    def directory(self) -> "Directory":
+        """The clients' Microsoft 365 tenants. They are made when they are first asked for, from the world as it is
+        then; few who serve a world look at them.
+        """
+        from local.simulators.demo_directory import directory_of
+
+        with self.lock:
+            if self._directory is None:
+                self._directory = directory_of(self)
+            return self._directory
 
     def story(self, name: str) -> list[ClientStory]:
         """The demo clients that play this case."""
@@ -148,6 +164,12 @@ class World:
             _assign(account, changes)
             self.persist()
             return account
+
+    def edit_directory(self, work: Callable[["Directory"], object]) -> None:
+        """Change the clients' tenants: people come and go, get and lose licenses."""
+        with self.lock:
+            work(self.directory)
+            self.persist()
 
     def rename(self, side: Literal["vendor", "psa"], account_id: str, name: str) -> None:
         """Give a Mimecast account or a PSA company another name; its id stays."""
@@ -232,6 +254,8 @@ class World:
         """The whole world as plain JSON values."""
         with self.lock:
             record = asdict(self)
+            if self._directory is not None:
+                record["directory"] = self._directory.as_json()
         return {"format": STATE_FORMAT, **record}
 
     def persist(self) -> None:
@@ -261,7 +285,7 @@ class World:
         record = json.loads(path.read_bytes())
         if not isinstance(record, dict) or record.pop("format", None) != STATE_FORMAT:
             raise ValueError(f"{path} is not a simulator state file of format {STATE_FORMAT}")
-        return cls(
+        world = cls(
             kind=record["kind"],
             seed=record["seed"],
             partner=VendorAccount(**record["partner"]),
@@ -278,6 +302,11 @@ class World:
             stories=[ClientStory(**value) for value in record["stories"]],
             vendor_state=record.get("vendor_state", {}),
         )
+        if "directory" in record:
+            from local.simulators.directory import Directory
+
+            world._directory = Directory.of_json(record["directory"])
+        return world
 
 
 def _contract(value: dict[str, Any]) -> VendorContract:

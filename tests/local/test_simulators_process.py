@@ -44,7 +44,7 @@ def test_it_says_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> None:
     with process("--ready-file", str(ready), "--world", "20", "--psa-limit-per-minute", "2") as (child, told):
         assert json.loads(ready.read_text()) == told
         assert told["pid"] == child.pid
-        for name in ("mimecast", "connectwise"):
+        for name in ("mimecast", "connectwise", "microsoft365"):
             assert told[name].startswith("http://127.0.0.1:")
         url = f"{told['connectwise']}/v2025_1/apis/3.0/company/companies/count"
         replies = [requests.get(url, headers=connectwise_headers(), timeout=5) for _ in range(3)]
@@ -57,7 +57,7 @@ def test_it_says_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> None:
 @pytest.mark.parametrize("psa", sorted(SIMULATED_PSAS))
 def test_each_psa_is_started_by_its_name_on_the_port_it_is_given(psa: str) -> None:
     with process("--psa", psa, "--world", "3") as (child, told):
-        assert sorted(told) == sorted({"mimecast", "psa", psa, "pid"})
+        assert sorted(told) == sorted({"mimecast", "psa", psa, "microsoft365", "pid"})
         assert told["psa"] == told[psa]
         port = told["psa"].rsplit(":", 1)[1]
         world = requests.get(f"{told['psa']}/_control/state", timeout=5).json()
