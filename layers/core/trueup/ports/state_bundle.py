@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trueup.ports.change_orders import ChangeOrders
-from trueup.ports.portal_users import PortalUsers
 from trueup.ports.comparisons import ComparisonRecords
 from trueup.ports.counting_policies import CountingPolicies
 from trueup.ports.notices import Notices
+from trueup.ports.portal_users import PortalUsers
 from trueup.ports.sealing import SealedStore
 from trueup.ports.state import (
     Accounts,
