@@ -88,7 +88,7 @@ def _give_up(found: Mapping[str, SubReplyWire], waiting: Sequence[str], wait_sec
 def _wait_seconds(session: GraphSession, reply: SubReplyWire, attempt: int) -> float:
     limits = session.client.limits
     asked = requested_wait_seconds(
-        {name.title(): value for name, value in (reply.headers or {}).items()},
+        reply.header_texts,
         now=session.client.clock.now(),
         maximum_seconds=limits.wait_seconds_maximum,
     )

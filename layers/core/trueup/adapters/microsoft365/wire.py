@@ -149,8 +149,13 @@ class SubReplyWire(WireModel):
 
     id: str
     status: StrictInt
-    headers: dict[str, str] | None = None
+    headers: dict[str, Any] | None = None
     body: Any = None
+
+    @property
+    def header_texts(self) -> dict[str, str]:
+        """The headers, their names as they are written on the wire (``Retry-After``)."""
+        return {name.title(): value for name, value in (self.headers or {}).items() if isinstance(value, str)}
 
 
 @dataclass(frozen=True, slots=True)
