@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.simulators.directory import ACCESSES
 from local.simulators.messages import Reply, Request, json_reply
+from local.simulators.mimecast_orders import type_order
 from local.simulators.world import World
 
 if TYPE_CHECKING:
@@ -48,6 +49,17 @@ def _set_agreed_seats(world: World, edit: dict[str, Any]) -> None:
     world.set_agreed_seats(str(edit["code"]), int(edit["seats"]), str(edit.get("product_id", "9702")))
 
 
+def _type_order(world: World, edit: dict[str, Any]) -> None:
+    type_order(
+        world,
+        str(edit["code"]),
+        int(edit["seats"]),
+        product_id=str(edit.get("product_id", "9702")),
+        reads=int(edit.get("reads", 1)),
+        lost=bool(edit.get("lost", False)),
+    )
+
+
 def _remove_account(world: World, edit: dict[str, Any]) -> None:
     world.remove_account(str(edit["code"]))
 
@@ -77,6 +89,7 @@ OPERATIONS: Mapping[str, Callable[[World, dict[str, Any]], None]] = {
     "rename": _rename,
     "set_agreed_seats": _set_agreed_seats,
     "remove_account": _remove_account,
+    "type_order": _type_order,
     "set_licensed_users": _set_licensed_users,
     "set_tenant_access": _set_tenant_access,
     "drift_licenses": _drift_licenses,

@@ -49,6 +49,8 @@ KINDS: Mapping[str, str] = {
     # Mimecast.
     "ignored_account_switch": "the account switch is ignored: the reply is about the partner's own account",
     "token_reply": "the token reply takes option expires_in; without it the field is left out",
+    "order_lost": "an order is taken and never comes to the agreement",
+    "order_rejected": "an order is taken, and its status says rejected from the next read on",
     # ConnectWise.
     "clamped_quantity": "a PATCH stores at most option maximum, and says 200",
     "false_success": "a PATCH says 200 and changes nothing",

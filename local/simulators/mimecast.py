@@ -17,6 +17,7 @@ from local.simulators.credentials import (
 )
 from local.simulators.messages import Reply, Request, json_reply
 from local.simulators.mimecast_directory import DIRECTORY_ROUTES, USERS
+from local.simulators.mimecast_orders import ORDER_ROUTES, note_read
 from local.simulators.mimecast_records import (
     account_record,
     contract_record,
@@ -40,7 +41,8 @@ class MimecastSimulator(Simulator):
     Switches: `on_behalf` (which forms of the account switch are obeyed: header, body), `token_lifetime_seconds`,
     `partner_allowed` (False: every partner route is 403), `packages_as_objects`, `rate_limit` and
     `rate_limit_window_seconds` per route, which is only enforced with `rate_limit_enforced`; `directory_enabled` and
-    `directory_status` of the partner's directories. `directory_users` are the people of the partner's own account.
+    `directory_status` of the partner's directories; `order_reads`: which read shows an order. `directory_users` are the
+    people of the partner's own account.
     """
 
     name = "Mimecast"
@@ -55,6 +57,7 @@ class MimecastSimulator(Simulator):
         "rate_limit_enforced",
         "directory_enabled",
         "directory_status",
+        "order_reads",
     )
 
     def __init__(self, world: World, *, latency_seconds: float = 0.0, port: int = 0) -> None:
@@ -68,6 +71,7 @@ class MimecastSimulator(Simulator):
         self.rate_limit_enforced = False
         self.directory_enabled = True
         self.directory_status = "ok"
+        self.order_reads = 1
         self.directory_users = USERS
         self.monotonic: Callable[[], float] = time.monotonic
         self._tokens: dict[str, float] = {}
@@ -279,6 +283,8 @@ class MimecastSimulator(Simulator):
 
     def customers(self, request: Request) -> Reply:
         """The partner's customer accounts, by code."""
+        if not request.query.get("pageToken"):
+            note_read(self.world)
         return self.page(request, "customers", list(self.world.accounts.values()), customer_record)
 
     def customer(self, request: Request, code: str) -> Reply:
@@ -383,6 +389,7 @@ _SERVED: Mapping[str, tuple[str, Callable[..., Reply]]] = {
     "/api/account/get-support-info": ("POST", MimecastSimulator.get_support_info),
     "/api/provisioning/get-packages": ("POST", MimecastSimulator.get_packages),
     **DIRECTORY_ROUTES,
+    **ORDER_ROUTES,
 }
 _ROUTES = tuple(
     (template, re.compile(re.sub(r"\{\w+\}", "([^/]+)", template)), method, handler)

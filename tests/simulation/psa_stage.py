@@ -145,7 +145,7 @@ def staged(world: World, psa: str, prepare: Callable[[SimulatedOffice], Plan]) -
     with (
         running(MimecastSimulator(world)) as mimecast,
         running(kind.open(world, limit_per_minute=0)) as simulator,
-        _counted(effects),
+        counted(effects),
     ):
         office = SimulatedOffice(world, mimecast, simulator, kind, "example", clock, fake_state(clock))
         _memory_of(office.state).switches = effects
@@ -153,7 +153,7 @@ def staged(world: World, psa: str, prepare: Callable[[SimulatedOffice], Plan]) -
 
 
 @contextmanager
-def _counted(effects: Effects) -> Iterator[None]:
+def counted(effects: Effects) -> Iterator[None]:
     """Count every request that an adapter sends; a dead process reads no answer and sends nothing."""
     real = requests.Session.send
 
