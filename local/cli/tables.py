@@ -13,18 +13,21 @@ from local.cli.output import Cell, Column, Output, Style, shown
 from trueup.api.views import money_text
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.canonical import decimal_text
-from trueup.domain.counts import Basis, Count, Known
+from trueup.domain.counts import Basis, Count, Known, Missing
 from trueup.domain.effective import PsaCapabilities
 from trueup.domain.mapping import AccountEntry, MappingState, MappingTotals, ServiceEntry
 from trueup.domain.matching import MatchRule
 from trueup.domain.plan import Change, ChangeKind, Plan, PlanState
 from trueup.domain.rematching import former_words
-from trueup.domain.verdicts import Reconciliation, Row, Totals, Verdict
+from trueup.domain.verdicts import OrderNeed, Reconciliation, Row, Totals, Verdict
 
 _VERDICTS: dict[Verdict, tuple[str, Style]] = {
     Verdict.IN_LINE: ("=", "green"),
     Verdict.BILL_MORE: ("▲", "yellow"),
     Verdict.BILL_LESS: ("▼", "yellow"),
+    Verdict.ORDER_MORE: ("△", "cyan"),
+    Verdict.ORDER_LESS: ("▽", "cyan"),
+    Verdict.ORDER_AND_BILL: ("◆", "yellow"),
     Verdict.NEW_REVENUE: ("+", "cyan"),
     Verdict.NOT_SOLD: ("-", "magenta"),
     Verdict.HELD: ("!", "red"),
@@ -39,6 +42,9 @@ _BASES = {
     Basis.ACCOUNT_USER_COUNT: "account",
     Basis.MANUAL_FILE: "file",
     Basis.PSA_LINE: "",
+    Basis.LICENSED_USERS: "",
+    Basis.LICENSE_FILE: "file",
+    Basis.ORDERED: "ordered",
     Basis.SUM: "sum",
 }
 
@@ -57,8 +63,17 @@ _MAPPINGS: dict[MappingState, tuple[str, Style]] = {
     MappingState.UNMAPPED: ("?", "yellow"),
 }
 
-_SELF_EXPLAINING = frozenset({Verdict.IN_LINE, Verdict.BILL_MORE, Verdict.BILL_LESS})
-"""Verdicts whose reason the two numbers tell."""
+_SELF_EXPLAINING = frozenset(
+    {
+        Verdict.IN_LINE,
+        Verdict.BILL_MORE,
+        Verdict.BILL_LESS,
+        Verdict.ORDER_MORE,
+        Verdict.ORDER_LESS,
+        Verdict.ORDER_AND_BILL,
+    }
+)
+"""Verdicts whose reason the numbers tell."""
 
 
 def reconciliation_table(output: Output, found: Reconciliation, *, with_all_rows: bool) -> None:
@@ -67,10 +82,11 @@ def reconciliation_table(output: Output, found: Reconciliation, *, with_all_rows
     Rows of an account that nobody has decided on are left to the list of those accounts.
     """
     rows = [row for row in found.rows if with_all_rows or (row.verdict.is_exception and not _waits_for_mapping(row))]
-    has_licenses = any(isinstance(row.counts.licensed, Known) for row in found.rows)
+    has_licenses = any(not isinstance(row.counts.licensed, Missing) for row in found.rows)
     columns = [Column("Client", "name"), Column("Service", "name"), Column("Agreement", "number")]
     columns += [Column("Licensed", "number")] if has_licenses else []
     columns += [Column("Billed", "number"), Column("Verdict"), Column("A month", "number")]
+    columns += [Column("To order", "number")] if has_licenses else []
     output.table(columns, [_row_cells(row, has_licenses) for row in rows])
     in_line = sum(1 for row in found.rows if not row.verdict.is_exception)
     if in_line and not with_all_rows:
@@ -87,7 +103,15 @@ def _row_cells(row: Row, has_licenses: bool) -> list[str | Cell]:
     cells: list[str | Cell] = [client_name(row), _service(row), _count(row.counts.agreement)]
     if has_licenses:
         cells.append(_count(row.counts.licensed))
-    return [*cells, _count(row.counts.billed), Cell(f"{sign} {row.verdict.words}", style), _row_money(row)]
+    cells += [_count(row.counts.billed), Cell(f"{sign} {row.verdict.words}", style), _row_money(row)]
+    return [*cells, _order(row.order)] if has_licenses else cells
+
+
+def _order(need: OrderNeed | None) -> str | Cell:
+    """The change to order with the new total; a question mark where no order can be drafted yet."""
+    if need is None:
+        return ""
+    return Cell(f"{need.delta:+d} to {need.target}{' ?' if need.obstacle else ''}", "yellow" if need.obstacle else "")
 
 
 def client_name(row: Row, characters_maximum: int = 34) -> str:
@@ -110,7 +134,7 @@ def _count(count: Count) -> str | Cell:
 
 
 def _row_money(row: Row) -> str:
-    if row.verdict is Verdict.IN_LINE:
+    if row.verdict in {Verdict.IN_LINE, Verdict.ORDER_MORE, Verdict.ORDER_LESS}:
         return ""
     return "no price" if row.monthly_money is None else money(row.monthly_money, row.currency)
 
@@ -125,17 +149,19 @@ def money(amount: Decimal | None, currency: str) -> str:
 
 def _explain(output: Output, rows: Iterable[Row]) -> None:
     """The reasons, each once with the clients it is about."""
-    reasons: dict[tuple[Verdict, str], list[str]] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.verdict not in _SELF_EXPLAINING and row.reasons:
-            reasons.setdefault((row.verdict, row.reasons[0]), []).append(client_name(row, 40))
+            reasons.setdefault((row.verdict.words, row.reasons[0]), []).append(client_name(row, 40))
+        if row.order is not None and row.order.obstacle:
+            reasons.setdefault((row.order.words, row.order.obstacle), []).append(client_name(row, 40))
     if not reasons:
         return
     output.line()
     output.line("Why some of them need a person", "bold")
-    for (verdict, reason), names in reasons.items():
+    for (words, reason), names in reasons.items():
         why = shown(reason, 300).rstrip(".")
-        output.paragraph(f"{verdict.words}: {', '.join(dict.fromkeys(names))}: {why}.", "  ")
+        output.paragraph(f"{words}: {', '.join(dict.fromkeys(names))}: {why}.", "  ")
 
 
 def totals_lines(output: Output, totals: Totals) -> None:
@@ -144,7 +170,12 @@ def totals_lines(output: Output, totals: Totals) -> None:
     output.line("Totals", "bold")
     output.paragraph(f"{plural(totals.rows, 'row', 'rows')}: {verdicts or 'none'}", "  ")
     output.paragraph(mapping_totals_text(totals.accounts), "  ")
-    output.paragraph(f"seats: {totals.agreement_seats} in Mimecast agreements, {totals.billed_seats} billed", "  ")
+    licensed = f", {totals.licensed_seats} licensed" if totals.licensed_seats else ""
+    output.paragraph(
+        f"seats: {totals.agreement_seats} in Mimecast agreements{licensed}, {totals.billed_seats} billed", "  "
+    )
+    if totals.order_more_seats or totals.order_less_seats:
+        output.line(f"  to order: {totals.order_more_seats} seats more, {totals.order_less_seats} less")
     for currency, verdict, amount in totals.money:
         output.line(f"  {verdict.words}: {money(amount, currency)} a month")
     if totals.rows_without_price:
@@ -328,7 +359,7 @@ def missing_lines(output: Output, rows: Iterable[Row], plan: Plan, able: PsaCapa
     output.line()
     output.line("Lines that are missing (a person adds them, each on an agreement they choose)", "bold")
     for row in lacking:
-        seats = row.counts.agreement.seats if isinstance(row.counts.agreement, Known) else ""
+        seats = "" if row.bill_target is None else row.bill_target
         output.line(f"  {client_name(row)} {_service(row)}, {seats} seats:")
         output.line(f"    trueup plan add-line {plan.id} {row.id}")
 

@@ -34,6 +34,7 @@ from trueup.domain.counts import Known
 from trueup.domain.errors import NotFound
 from trueup.domain.facts import psa_facts, vendor_facts
 from trueup.domain.integrations import Side
+from trueup.domain.licenses import LicensePage
 from trueup.domain.mapping import AccountEntry, MappingState, ServiceEntry
 from trueup.domain.periods import local_day
 from trueup.domain.plan import Change, Plan, PlanState
@@ -41,6 +42,7 @@ from trueup.domain.reconcile import Legs, reconcile
 from trueup.domain.runs import RunState, Snapshot, Step
 from trueup.domain.verdicts import Reconciliation
 from trueup.usecases.account_refresh import REFRESHED
+from trueup.usecases.license_sync import LicensedLegs, licensed_legs
 from trueup.usecases.reconciliation import ReconciliationPolicy
 
 __all__ = ["Evidence", "PsaWrite", "Report", "audit", "writes_of"]
@@ -80,8 +82,10 @@ class _View:
             side: snapshot for side in Side if (snapshot := self.state.snapshots.latest(side)) is not None
         }
 
-    def pages(self, side: Side) -> list[VendorPage] | list[PsaPage]:
+    def pages(self, side: Side) -> list[VendorPage] | list[PsaPage] | list[LicensePage]:
         snapshot = self.snapshots[side]
+        if side is Side.LICENSES:
+            return list(self.state.snapshots.license_pages(snapshot))
         if side is Side.VENDOR:
             return list(self.state.snapshots.vendor_pages(snapshot))
         return list(self.state.snapshots.psa_pages(snapshot))
@@ -289,6 +293,9 @@ def _check_reconciliation(view: _View, policy: ReconciliationPolicy, report: Rep
         return
     run_id, stored = found
     psa_read, vendor_read = view.snapshots[Side.PSA], view.snapshots[Side.VENDOR]
+    licensed = _licensed(view, run_id, psa_read.system)
+    # Orders move on by themselves after a comparison, so those that it saw are the ones it keeps.
+    inputs = view.state.comparison_records.inputs(psa_read.period)
     legs = Legs(
         period=psa_read.period,
         on=local_day(min(vendor_read.started_at, psa_read.started_at), policy.time_zone),
@@ -299,6 +306,11 @@ def _check_reconciliation(view: _View, policy: ReconciliationPolicy, report: Rep
         services=view.services,
         currency=policy.currency,
         allocations=tuple(one for one in view.state.allocations.all() if one.psa_system in ("", psa_read.system)),
+        licensed=licensed.counts,
+        ordered=inputs.legs.ordered if inputs is not None else (),
+        basis=policy.billing_basis,
+        open_orders=inputs.legs.open_orders if inputs is not None else (),
+        licenses_are_connected=licensed.is_connected,
     )
     again, shuffled = reconcile(legs), reconcile(_turned_around(legs))
     report.check("I10", holds=repr(again) == repr(stored), otherwise="the stored comparison is not what its facts give")
@@ -311,7 +323,7 @@ def _check_reconciliation(view: _View, policy: ReconciliationPolicy, report: Rep
         if change.undoes:
             continue
         row = rows.get(change.row_id)
-        count = row.counts.agreement if row is not None else None
+        count = row.to_bill if row is not None else None
         shares = {share.line.id: share.target for share in row.shares} if row is not None else {}
         wanted = shares.get(change.line_id, count.seats if isinstance(count, Known) else None)
         fits = wanted == change.target
@@ -319,6 +331,18 @@ def _check_reconciliation(view: _View, policy: ReconciliationPolicy, report: Rep
             added_up = sum(shares.values()) == count.seats
             report.check("I1", holds=added_up, otherwise=f"the shares of {change.row_id} are not its seats")
         report.check("I1", holds=fits, otherwise=f"{change.id} wants {change.target}, the reads do not say so")
+
+
+def _licensed(view: _View, run_id: str, psa_system: str) -> LicensedLegs:
+    state = view.state
+    return licensed_legs(
+        state.runs.get(run_id),
+        psa_system=psa_system,
+        integrations=state.integrations,
+        snapshots=state.snapshots,
+        license_accounts=state.license_accounts,
+        counting_policies=state.counting_policies,
+    )
 
 
 def _turned_around(legs: Legs) -> Legs:

@@ -82,6 +82,7 @@ const GUARDS = {
   jump: "A jump",
   counts_disagree: "Two sources disagree",
   account_not_active: "Account not active",
+  account_silent: "Account not listed",
   old_count: "Old count",
   old_read: "Old read",
   price_missing: "No price",

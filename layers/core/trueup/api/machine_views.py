@@ -48,6 +48,7 @@ def client_view(counts: ClientCounts) -> View:
         "at": time_text(counts.at),
         "vendor_read_at": time_text(counts.vendor_read_at),
         "psa_read_at": time_text(counts.psa_read_at),
+        "licenses_read_at": time_text(counts.licenses_read_at),
         "in_line": all(not row.verdict.is_exception for row in counts.found.rows),
         "rows": [_client_row(row, counts.at) for row in counts.found.rows],
         "totals": totals_view(counts.found.totals),

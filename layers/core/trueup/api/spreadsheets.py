@@ -7,11 +7,11 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-from trueup.api.views import money_text
+from trueup.api.views import money_text, time_text
 from trueup.domain.counts import Count, Known
 from trueup.domain.errors import InputInvalid
 from trueup.domain.mapping import AccountEntry, FormerTarget, MappingState, ServiceEntry
-from trueup.domain.verdicts import Reconciliation, Row, Verdict
+from trueup.domain.verdicts import OrderNeed, Reconciliation, Row, Verdict
 from trueup.usecases.mapping_import import MappingRow, ServiceRow
 
 FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -36,6 +36,16 @@ ROW_COLUMNS = (
     "currency",
     "line_id",
     "reasons",
+    "agreement_basis",
+    "agreement_as_of",
+    "licensed_basis",
+    "licensed_as_of",
+    "billed_basis",
+    "billed_as_of",
+    "bill_target",
+    "order_target",
+    "order_delta",
+    "order_obstacle",
 )
 
 MAPPING_COLUMNS = (
@@ -58,8 +68,10 @@ RESULT_COLUMNS = (
     "client",
     "product",
     "agreement",
+    "licensed",
     "billed",
     "difference",
+    "order",
     "verdict",
     "monthly_money",
     "currency",
@@ -108,19 +120,21 @@ def result_csv(found: Reconciliation) -> str:
 
 
 def _result_cells(row: Row) -> tuple[str, ...]:
-    agreement, billed = row.counts.agreement, row.counts.billed
+    wanted, billed = row.to_bill, row.counts.billed
     difference = ""
-    if isinstance(agreement, Known) and isinstance(billed, Known):
-        difference = str(agreement.seats - billed.seats)
+    if isinstance(wanted, Known) and isinstance(billed, Known):
+        difference = str(wanted.seats - billed.seats)
     names = dict.fromkeys(member.vendor_name for member in row.members)
     services = dict.fromkeys(member.service_name or str(member.service_id) for member in row.members)
     return (
         row.psa_account_id or "",
         row.psa_account_name or " + ".join(names),
         row.product_code or " + ".join(services),
-        _seats(agreement),
+        _seats(row.counts.agreement),
+        _seats(row.counts.licensed),
         _seats(billed),
         difference,
+        "" if row.order is None else f"{row.order.delta:+d}",
         row.verdict.words,
         money_text(row.monthly_money) or "",
         row.currency,
@@ -131,15 +145,23 @@ def _result_cells(row: Row) -> tuple[str, ...]:
 
 
 def _to_do(row: Row) -> str:
-    agreement, billed = _seats(row.counts.agreement), _seats(row.counts.billed)
-    match row.verdict:
-        case Verdict.IN_LINE:
-            return "nothing"
-        case Verdict.BILL_MORE | Verdict.BILL_LESS:
-            return f"set the quantity to {agreement} (it is {billed})"
-        case Verdict.NEW_REVENUE:
-            return f"add {row.product_code} with quantity {agreement}"
-    return "; ".join(row.reasons)
+    wanted, billed = _seats(row.to_bill), _seats(row.counts.billed)
+    order = [] if row.order is None else [_to_order(row.order)]
+    if row.verdict is Verdict.IN_LINE:
+        return "nothing"
+    if row.verdict.is_billing_change:
+        return "; ".join([f"set the quantity to {wanted} (it is {billed})", *order])
+    if row.verdict is Verdict.NEW_REVENUE:
+        return "; ".join([f"add {row.product_code} with quantity {wanted}", *order])
+    return "; ".join(order) if row.verdict in _TO_ORDER else "; ".join(row.reasons)
+
+
+_TO_ORDER = (Verdict.ORDER_MORE, Verdict.ORDER_LESS)
+
+
+def _to_order(need: OrderNeed) -> str:
+    words = f"{need.words} (agreement {need.agreement}, licensed {need.target})"
+    return f"{words}: first, {need.obstacle}" if need.obstacle else words
 
 
 def mappings_csv(entries: Iterable[AccountEntry]) -> str:
@@ -318,14 +340,30 @@ def _row_cells(found: Reconciliation, index: int) -> tuple[str, ...]:
         row.currency,
         row.line.id if row.line else "",
         "; ".join(row.reasons),
+        *_basis_cells(row.counts.agreement),
+        *_basis_cells(row.counts.licensed),
+        *_basis_cells(row.counts.billed),
+        "" if row.bill_target is None else str(row.bill_target),
+        *_order_cells(row.order),
     )
+
+
+def _basis_cells(count: Count) -> tuple[str, str]:
+    """What the count was read from and when; for one that is not known, which of missing and failed it is."""
+    if isinstance(count, Known):
+        return count.basis.value, time_text(count.as_of) or ""
+    return count.state, ""
+
+
+def _order_cells(need: OrderNeed | None) -> tuple[str, str, str]:
+    return ("", "", "") if need is None else (str(need.target), f"{need.delta:+d}", need.obstacle)
 
 
 def _seats(count: Count) -> str:
     return str(count.seats) if isinstance(count, Known) else ""
 
 
-NUMBER_COLUMNS = frozenset({"monthly_money", "difference"})
+NUMBER_COLUMNS = frozenset({"monthly_money", "difference", "order", "order_delta"})
 """Columns that hold our own numbers: a negative amount is a number, not a formula."""
 
 

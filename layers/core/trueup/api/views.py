@@ -22,7 +22,7 @@ from trueup.domain.mapping import AccountEntry, Decision, MappingTotals, Service
 from trueup.domain.matching import Suggestion
 from trueup.domain.runs import Run
 from trueup.domain.uploads import Upload
-from trueup.domain.verdicts import OpenAccount, Reconciliation, Row, Totals
+from trueup.domain.verdicts import OpenAccount, OrderNeed, Reconciliation, Row, Totals
 
 View = dict[str, Any]
 
@@ -83,6 +83,11 @@ def row_view(row: Row) -> View:
             "licensed": count_view(row.counts.licensed),
             "billed": count_view(row.counts.billed),
         },
+        "bill_target": row.bill_target,
+        "bill_basis": row.to_bill.basis.value
+        if isinstance(row.to_bill, Known) and row.bill_target is not None
+        else None,
+        "order": order_need_view(row.order),
         "verdict": row.verdict.value,
         "monthly_money": money_text(row.monthly_money),
         "currency": row.currency,
@@ -107,6 +112,21 @@ def row_view(row: Row) -> View:
     }
 
 
+def order_need_view(need: OrderNeed | None) -> View | None:
+    """What to order from the vendor; ``obstacle`` is why no change order can be drafted from it, or null."""
+    if need is None:
+        return None
+    return {
+        "vendor_account_id": need.vendor_id,
+        "service_id": need.service_id or None,
+        "agreement": need.agreement,
+        "target": need.target,
+        "delta": need.delta,
+        "words": need.words,
+        "obstacle": need.obstacle or None,
+    }
+
+
 def agreement_view(agreement: Agreement) -> View:
     """An agreement that a missing line could be made on."""
     return {
@@ -127,7 +147,13 @@ def totals_view(totals: Totals) -> View:
         "rows": totals.rows,
         "verdicts": {verdict.value: count for verdict, count in totals.verdicts},
         "accounts": mapping_totals_view(totals.accounts),
-        "seats": {"agreement": totals.agreement_seats, "billed": totals.billed_seats},
+        "seats": {
+            "agreement": totals.agreement_seats,
+            "licensed": totals.licensed_seats,
+            "billed": totals.billed_seats,
+            "order_more": totals.order_more_seats,
+            "order_less": totals.order_less_seats,
+        },
         "monthly_money": money,
         "rows_without_price": totals.rows_without_price,
     }
