@@ -18,7 +18,8 @@ from trueup.domain.errors import (
 )
 from trueup.domain.plan import Plan
 from trueup.domain.sealing import LinkKind, SealLink
-from trueup.usecases.sealed_proof import contents_of, replay_month, verify_months
+from trueup.usecases.monthly_report import contents_of
+from trueup.usecases.sealed_proof import replay_month, verify_months
 from trueup.usecases.sealing import reopen_month, require_month_open, seal_month
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from trueup.domain.accounts import VendorFacts
 from trueup.domain.billing import PsaFacts
+from trueup.domain.counts import Count, Known
 from trueup.domain.legs_view import Legs
 from trueup.domain.plan_building import PlanTerms
 from trueup.domain.runs import Snapshot
@@ -72,6 +73,39 @@ class Findings:
     run_id: str
     at: datetime
     items: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The three counts of one row, short enough to be read for a year of months; None is a count nobody knows."""
+
+    row_id: str
+    client_id: str
+    client_name: str
+    service: str
+    agreement: int | None
+    licensed: int | None
+    billed: int | None
+
+
+def figures_of(rows: tuple[Row, ...]) -> tuple[Figure, ...]:
+    """The figures of a comparison, by client, service and row."""
+    found = [
+        Figure(
+            row.id,
+            *client_of(row),
+            service_of(row),
+            _seats(row.counts.agreement),
+            _seats(row.counts.licensed),
+            _seats(row.counts.billed),
+        )
+        for row in rows
+    ]
+    return tuple(sorted(found, key=lambda one: (one.client_id, one.service, one.row_id)))
+
+
+def _seats(count: Count) -> int | None:
+    return int(count.seats) if isinstance(count, Known) else None
 
 
 _BILLED_RIGHT = frozenset({Verdict.IN_LINE, Verdict.ORDER_MORE, Verdict.ORDER_LESS})

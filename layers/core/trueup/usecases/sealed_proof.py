@@ -32,6 +32,7 @@ from trueup.domain.verdicts import Reconciliation, Row
 from trueup.ports.sealing import SealedStore
 from trueup.ports.state import Snapshots
 from trueup.ports.state_bundle import State
+from trueup.usecases.monthly_report import contents_of
 from trueup.usecases.reconciliation import plan_on
 
 
@@ -147,16 +148,6 @@ def _first_wrong_mark(links: Sequence[SealLink], store: SealedStore) -> BrokenLi
                 link.number, link.period, "mark", "the mark of the month does not say what the chain says"
             )
     return None
-
-
-def contents_of(link: SealLink, store: SealedStore, *, only: Sequence[str] = ()) -> SealedContents:
-    """What a month was closed with; with ``only``, nothing but the totals and those kinds of parts is read.
-
-    Raises StateUnavailable when a part is gone or damaged.
-    """
-    wanted = {"totals", *only}
-    parts = [part for part in link.parts if not only or part.name.partition(" ")[0] in wanted]
-    return store.contents((part.name, store.part(part)) for part in parts)
 
 
 def newest_sealing(period: str, links: Sequence[SealLink]) -> SealLink:

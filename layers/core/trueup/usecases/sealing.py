@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from trueup.domain.audit import GENESIS, Audit
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.change_orders import ChangeOrder
-from trueup.domain.comparison import ComparisonInputs
+from trueup.domain.comparison import ComparisonInputs, figures_of
 from trueup.domain.errors import MonthNotReady, NotFound, VersionConflict
 from trueup.domain.integrations import Side
 from trueup.domain.periods import Period
@@ -39,11 +39,11 @@ from trueup.ports.sealing import SealedMonths, SealedStore
 from trueup.ports.state import History
 from trueup.ports.state_bundle import State
 from trueup.usecases.mapping import require_reason
+from trueup.usecases.monthly_report import built_report, closed_by, figures_before, orders_of, plans_of
 from trueup.usecases.plan_apply import APPLY_LEASE, LEASE_SECONDS
 
-PLANS_LOOKED_AT = 200
 RUNS_LOOKED_AT = 200
-"""How many of the newest plans and runs are asked whether they are of the period."""
+"""How many of the newest runs are asked whether they are of the period."""
 
 ATTEMPTS = 5
 """How often a link is tried against somebody else's; months are closed one at a time."""
@@ -67,14 +67,16 @@ def seal_month(
     plan is being applied.
     """
     Period.parse(period)
-    closed = _closed(period, state)
+    closed = closed_by(period, state.sealed_months)
     if closed is not None:
         return closed
     owner = f"seal-{period}-{run_id or actor}"
     state.leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
     try:
         for attempt in range(ATTEMPTS):
-            link = _closed(period, state) or _next_link(period, actor, run_id, tenant, state, clock, reason.strip())
+            link = closed_by(period, state.sealed_months) or _next_link(
+                period, actor, run_id, tenant, state, clock, reason.strip()
+            )
             if link.hash:
                 return link
             try:
@@ -104,11 +106,6 @@ def reopen_month(period: str, *, reason: str, actor: str, tenant: str, state: St
     raise AssertionError("the loop returns or raises")
 
 
-def _closed(period: str, state: State) -> SealLink | None:
-    link = standing(period, state.sealed_months.links())
-    return link if link is not None and link.kind is LinkKind.SEALED else None
-
-
 def _append(link: SealLink, state: State, action: str) -> SealLink:
     placed = chained(link, state.sealed_months.links())
     audit = Audit(
@@ -128,17 +125,19 @@ def _append(link: SealLink, state: State, action: str) -> SealLink:
 
 def _next_link(period: str, actor: str, run_id: str, tenant: str, state: State, clock: Clock, reason: str) -> SealLink:
     """The link that would close the month, with its parts stored and not yet in the chain."""
-    plans = [plan for plan in state.plan_index.latest(PLANS_LOOKED_AT) if plan.period == period]
+    plans = plans_of(period, state.plan_index)
     hindrances = list(_hindrances(plans))
     if hindrances and not reason:
         raise MonthNotReady(
             f"{period} cannot be closed yet: {'; '.join(hindrances)}",
             remedy=f"Finish that, or close it as it is with a reason: trueup seal {period} --reason TEXT.",
         )
-    orders = [order for order in state.change_orders.open() if order.period <= period]
+    orders = orders_of(period, state)
+    earlier = standing(period, state.sealed_months.links())
+    version = 1 if earlier is None else earlier.version + 1
     # The history is looked at first: what comes after belongs to the next month, even while this one is gathered.
     history = _history_range(state.history, state.sealed_months)
-    parts = _stored_parts(_contents(period, plans, orders, state), state.sealed_months)
+    parts = _stored_parts(_contents(period, version, plans, orders, state), state.sealed_months)
     return SealLink(
         number=0,
         kind=LinkKind.SEALED,
@@ -150,7 +149,7 @@ def _next_link(period: str, actor: str, run_id: str, tenant: str, state: State, 
         reason=reason,
         run_id=run_id,
         parts=parts,
-        outstanding=tuple([*hindrances, *_left_undone(plans), *_open_orders(orders)]),
+        outstanding=tuple([*hindrances, *_left_undone(plans), *_open_ones(orders)]),
         history=history,
     )
 
@@ -183,8 +182,10 @@ def _left_undone(plans: Iterable[Plan]) -> Iterable[str]:
             yield f"plan {plan.id}: {len(refused)} changes that the PSA did not take"
 
 
-def _open_orders(orders: Iterable[ChangeOrder]) -> Iterable[str]:
+def _open_ones(orders: Iterable[ChangeOrder]) -> Iterable[str]:
     for order in orders:
+        if not order.is_open:
+            continue
         yield f"order {order.id}: {order.vendor_name} {order.current} -> {order.target} is {order.state.value}"
 
 
@@ -197,12 +198,15 @@ def _history_range(history: History, sealed_months: SealedMonths) -> HistoryRang
     return HistoryRange(first, newest[0].number, newest[0].hash)
 
 
-def _contents(period: str, plans: Sequence[Plan], orders: Sequence[ChangeOrder], state: State) -> SealedContents:
+def _contents(
+    period: str, version: int, plans: Sequence[Plan], orders: Sequence[ChangeOrder], state: State
+) -> SealedContents:
     try:
         comparison = state.reconciliations.get(period)
     except NotFound as none:
         raise NotFound(f"{period} was never compared, so there is nothing to close", remedy="See trueup run.") from none
     inputs = state.comparison_records.inputs(period)
+    figures = figures_of(comparison.rows)
     return SealedContents(
         comparison=comparison,
         inputs=inputs,
@@ -212,12 +216,22 @@ def _contents(period: str, plans: Sequence[Plan], orders: Sequence[ChangeOrder],
         license_accounts=tuple(state.license_accounts.all()),
         allocations=state.allocations.all() if inputs is None else inputs.legs.allocations,
         counting_policies=state.counting_policies.all(),
-        plans=tuple(sorted(plans, key=lambda plan: (plan.created_at, plan.id))),
-        orders=tuple(sorted({one.id: one for one in (*_orders_of(period, state), *orders)}.values(), key=_order_id)),
+        plans=tuple(plans),
+        orders=tuple(orders),
         runs=tuple(
             sorted((run for run in state.runs.latest(RUNS_LOOKED_AT) if run.period == period), key=lambda run: run.id)
         ),
         findings=state.comparison_records.findings(period),
+        figures=figures,
+        report=built_report(
+            period,
+            plans=plans,
+            orders=orders,
+            figures=figures,
+            before=figures_before(Period.parse(period), state.sealed_months),
+            state=state,
+            version=version,
+        ),
     )
 
 
@@ -230,20 +244,6 @@ def _reads(period: str, inputs: ComparisonInputs | None, state: State) -> tuple[
         if latest is not None and is_of_month and (inputs is None or latest.run_id == inputs.run_id):
             reads[side] = latest
     return tuple(reads[side] for side in Side if side in reads)
-
-
-def _orders_of(period: str, state: State) -> Iterable[ChangeOrder]:
-    cursor: str | None = None
-    while True:
-        page = state.change_orders.page(period=period, cursor=cursor, limit=200)
-        yield from page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return
-
-
-def _order_id(order: ChangeOrder) -> str:
-    return order.id
 
 
 def _stored_parts(contents: SealedContents, sealed_months: SealedStore) -> tuple[SealedPart, ...]:

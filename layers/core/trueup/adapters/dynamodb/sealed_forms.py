@@ -13,10 +13,11 @@ from typing import Any
 from trueup.adapters.dynamodb.records import Codec, ComparisonRest
 from trueup.domain.allocation import Allocation
 from trueup.domain.change_orders import ChangeOrder
-from trueup.domain.comparison import ComparisonInputs, Findings
+from trueup.domain.comparison import ComparisonInputs, Figure, Findings
 from trueup.domain.counting_policy import CountingPolicy
 from trueup.domain.errors import StateUnavailable
 from trueup.domain.mapping import AccountEntry, ServiceEntry
+from trueup.domain.monthly_report import MonthlyReport
 from trueup.domain.plan import Plan
 from trueup.domain.runs import Run, Snapshot
 from trueup.domain.sealed_contents import SealedContents
@@ -47,6 +48,7 @@ class _InputsCodec(Codec[ComparisonInputs]):
 INPUTS = _InputsCodec("comparison inputs", ComparisonInputs)
 FINDINGS = Codec[Findings]("findings", Findings)
 _SUMMARY = Codec[_Summary]("sealed comparison", _Summary)
+_REPORT = Codec[MonthlyReport]("sealed report", MonthlyReport)
 _LISTS: dict[str, Codec[Any]] = {
     "reads": Codec("sealed reads", tuple[Snapshot, ...]),
     "accounts": Codec("sealed accounts", tuple[AccountEntry, ...]),
@@ -59,6 +61,7 @@ _LISTS: dict[str, Codec[Any]] = {
     "orders": Codec("sealed orders", tuple[ChangeOrder, ...]),
     "runs": Codec("sealed runs", tuple[Run, ...]),
     "findings": Codec("sealed findings", tuple[Findings, ...]),
+    "figures": Codec("sealed figures", tuple[Figure, ...]),
 }
 """The parts that are lists, in the order in which they are sealed."""
 
@@ -75,6 +78,8 @@ class SealedPartForms:
         yield "totals", _SUMMARY.plain(_Summary(found.period, rest))
         if contents.inputs is not None:
             yield "policy", INPUTS.plain(_without_mapping(contents.inputs))
+        if contents.report is not None:
+            yield "report", _REPORT.plain(contents.report)
         for name in _LISTS:
             yield from _groups(name, found.rows if name == "rows" else getattr(contents, name))
 
@@ -89,7 +94,7 @@ class SealedPartForms:
         comparison = Reconciliation(
             read.summary.period, lists.pop("rows"), rest.excluded, rest.unmapped, rest.ambiguous, rest.totals
         )
-        return SealedContents(comparison, read.whole_inputs(), **lists)
+        return SealedContents(comparison, read.whole_inputs(), report=read.report, **lists)
 
 
 def input_parts(inputs: ComparisonInputs) -> Iterator[tuple[str, bytes]]:
@@ -113,6 +118,7 @@ class _Read:
 
     def __init__(self) -> None:
         self.summary: _Summary | None = None
+        self.report: MonthlyReport | None = None
         self._inputs: ComparisonInputs | None = None
         self._lists: dict[str, list[Any]] = {name: [] for name in _LISTS}
 
@@ -123,6 +129,8 @@ class _Read:
             self.summary = _SUMMARY.read(content)
         elif kind == "policy":
             self._inputs = INPUTS.read(content)
+        elif kind == "report":
+            self.report = _REPORT.read(content)
         elif kind in self._lists:
             self._lists[kind].extend(_LISTS[kind].read(content))
 
