@@ -31,6 +31,12 @@ class HttpLimits:
     backoff_maximum_seconds: float = 20.0
 
 
+PROMPT_LIMITS = HttpLimits(
+    connect_timeout_seconds=3.0, read_timeout_seconds=10.0, total_seconds=15.0, attempts=3, wait_budget_seconds=10.0
+)
+"""For what is worth a few seconds, and not the time of a run or of a person who waits: telling people."""
+
+
 class Pace:
     """No more than so many requests a second and so many at once, over all threads that share the object.
 

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from trueup.domain.callbacks import CallbackHint, CallbackSubject
 from trueup.domain.errors import InputInvalid
 from trueup.domain.integrations import IntegrationName
+from trueup.domain.notices import NoticeKind
 
 RunId = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{3,}$")]
 Actor = Annotated[str, Field(min_length=1, max_length=200)]
@@ -57,6 +58,13 @@ class RunEvent(Event):
 
     run_id: RunId
     actor: Actor
+
+
+class NotifyEvent(Event):
+    """Tell people of a run: ``kind`` is one that is said of runs."""
+
+    kind: NoticeKind
+    run_id: RunId
 
 
 class ReconcileEvent(RunEvent):

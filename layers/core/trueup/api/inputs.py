@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt, model_validator
 
 from trueup.domain.api_keys import KeyScope
+from trueup.domain.notices import NoticeKind
 
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
@@ -135,3 +136,27 @@ class RunReference(Body):
     """The run whose reads a plan is proposed on again, for instance after a mapping was corrected."""
 
     run_id: Identifier
+
+
+TicketNumber = Annotated[str, Field(max_length=18)]
+
+
+class TicketPlaceBody(Body):
+    """Where tickets go in the connected PSA, by its own numbers as text.
+
+    ``queue_id`` is the ConnectWise board or the Autotask queue.
+    """
+
+    company_id: TicketNumber
+    queue_id: TicketNumber | None = None
+    priority_id: TicketNumber | None = None
+    status_id: TicketNumber | None = None
+    type_id: TicketNumber | None = None
+
+
+class NoticeChannelBody(Body):
+    """What a channel takes, and where it goes: ``webhook_url`` for teams and slack, ``ticket`` for ticket."""
+
+    kinds: Annotated[list[NoticeKind], Field(max_length=len(NoticeKind))] = []
+    webhook_url: Annotated[SecretStr, Field(max_length=2000)] | None = None
+    ticket: TicketPlaceBody | None = None

@@ -16,6 +16,7 @@ from trueup.api import (
     line_routes,
     machine_routes,
     mapping_routes,
+    notice_routes,
     plan_routes,
     psa_routes,
     run_routes,
@@ -48,6 +49,7 @@ def build_portal(logger: Logger) -> APIGatewayHttpResolver:
         plan_routes,
         line_routes,
         machine_routes,
+        notice_routes,
         psa_routes,
     ):
         app.include_router(routes.router)

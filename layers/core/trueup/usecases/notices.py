@@ -7,7 +7,7 @@ because a channel fails, send a claimed notice twice at the same time, or show a
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from trueup.domain.audit import Audit
@@ -57,6 +57,8 @@ TICKET_PSAS: tuple[IntegrationName, ...] = (
     IntegrationName.AUTOTASK,
     IntegrationName.HALOPSA,
 )
+
+PLACE_FIELDS: tuple[str, ...] = ("company_id", "queue_id", "priority_id", "status_id", "type_id")
 
 _NEEDED_IN_PLACE: dict[IntegrationName, tuple[str, ...]] = {
     IntegrationName.CONNECTWISE: ("company_id",),
@@ -110,11 +112,12 @@ def set_channel(
     systems: NoticeSystems,
     kinds: Collection[NoticeKind] = (),
     webhook_url: str = "",
-    ticket: TicketPlace | None = None,
+    ticket: Mapping[str, str] | None = None,
 ) -> ChannelSetting:
     """Set a channel, or change what it takes. Without ``kinds`` it takes all there are, tickets what a person must do.
 
     A webhook's address is kept in the vault and never shown; a channel that has one may be set without giving it again.
+    ``ticket`` says where tickets go in the connected PSA, by the fields of TicketPlace but ``psa``.
     Raises InputInvalid naming the field, UnsafeAddress, NotConnected where tickets have no PSA or e-mail no topic.
     """
     before = _setting(name, systems)
@@ -134,7 +137,7 @@ def set_channel(
     if name.takes_webhook:
         wanted = _with_webhook(wanted, webhook_url, systems)
     if name is ChannelName.TICKET:
-        wanted = replace(wanted, ticket=_checked_place(ticket or before.ticket, systems))
+        wanted = replace(wanted, ticket=_checked_place(ticket, before.ticket, systems))
     audit = Audit(
         at=systems.clock.now(),
         actor=actor,
@@ -289,16 +292,19 @@ def _with_webhook(wanted: ChannelSetting, url: str, systems: NoticeSystems) -> C
     return replace(wanted, host=address.host, tail=address.tail)
 
 
-def _checked_place(place: TicketPlace | None, systems: NoticeSystems) -> TicketPlace:
+def _checked_place(given: Mapping[str, str] | None, before: TicketPlace | None, systems: NoticeSystems) -> TicketPlace:
+    """Where tickets go in the PSA that is connected; where nothing is given, as before."""
     psa = connected(Side.PSA, systems.integrations).name
-    if place is None:
-        raise InputInvalid("it is not said where tickets go", field="company_id", remedy="Give the company's number.")
     if psa not in TICKET_PSAS:
         labels = ", ".join(one.label for one in TICKET_PSAS)
         raise InputInvalid(f"no tickets are made in {psa.label}", field="name", remedy=f"They are made in {labels}.")
-    if place.psa is not psa:
-        raise InputInvalid(f"{psa.label} is connected, not {place.psa.label}", field="psa", remedy="Name that one.")
-    for field in ("company_id", "queue_id", "priority_id", "status_id", "type_id"):
+    unknown = sorted(set(given or {}) - set(PLACE_FIELDS))
+    if unknown:
+        raise InputInvalid(f"a ticket has no {unknown[0]}", field=unknown[0], remedy="Leave it out.")
+    if not given and before is not None and before.psa is psa:
+        return before
+    place = TicketPlace(psa, **{field: (given or {}).get(field, "").strip() for field in PLACE_FIELDS})
+    for field in PLACE_FIELDS:
         value = getattr(place, field)
         if not value and field in _NEEDED_IN_PLACE[psa]:
             words = field.removesuffix("_id")

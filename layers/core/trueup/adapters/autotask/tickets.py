@@ -21,6 +21,7 @@ from trueup.adapters.autotask.replies import raise_refusal
 from trueup.adapters.autotask.session import AutotaskSession
 from trueup.adapters.autotask.wire import RecordWire, parse
 from trueup.adapters.http import HttpLimits, RetryRule
+from trueup.adapters.pace import PROMPT_LIMITS
 from trueup.adapters.wire_values import OptionalText, WireModel
 from trueup.domain.errors import InputInvalid, ReplyUnreadable
 from trueup.domain.notices import TicketPlace
@@ -105,7 +106,7 @@ def open_tickets(
     *,
     clock: Clock,
     allow_loopback: bool,
-    limits: HttpLimits | None = None,
+    limits: HttpLimits = PROMPT_LIMITS,
 ) -> AutotaskTickets:
     """Tickets of an Autotask tenant; nothing is sent yet. Raises UnsafeAddress and InputInvalid."""
     session = open_session(address, fields, clock=clock, allow_loopback=allow_loopback, limits=limits)

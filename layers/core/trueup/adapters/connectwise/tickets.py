@@ -19,6 +19,7 @@ from trueup.adapters.connectwise.replies import raise_refusal
 from trueup.adapters.connectwise.session import ConnectWiseSession
 from trueup.adapters.connectwise.wire import INTEGRATION, RecordWire, parse, parse_list
 from trueup.adapters.http import HttpClient, HttpLimits, RetryRule
+from trueup.adapters.pace import PROMPT_LIMITS
 from trueup.adapters.wire_values import OptionalText
 from trueup.domain.errors import InputInvalid, ReplyUnreadable
 from trueup.domain.notices import TicketPlace
@@ -101,7 +102,7 @@ def open_tickets(
     clock: Clock,
     allow_loopback: bool,
     additional_hosts: Collection[str] = (),
-    limits: HttpLimits | None = None,
+    limits: HttpLimits = PROMPT_LIMITS,
 ) -> ConnectWiseTickets:
     """Tickets of a ConnectWise site; nothing is sent yet. Raises UnsafeAddress and InputInvalid."""
     base = parse_address(address, allow_loopback=allow_loopback, additional_hosts=additional_hosts)

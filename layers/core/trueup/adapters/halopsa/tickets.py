@@ -19,6 +19,7 @@ from trueup.adapters.halopsa.replies import raise_refusal
 from trueup.adapters.halopsa.session import HaloSession
 from trueup.adapters.halopsa.wire import RecordWire, list_under, parse
 from trueup.adapters.http import HttpLimits, RetryRule
+from trueup.adapters.pace import PROMPT_LIMITS
 from trueup.adapters.wire_values import OptionalText
 from trueup.domain.errors import InputInvalid, ReplyUnreadable
 from trueup.domain.notices import TicketPlace
@@ -97,7 +98,7 @@ def open_tickets(
     clock: Clock,
     allow_loopback: bool,
     additional_hosts: Collection[str] = (),
-    limits: HttpLimits | None = None,
+    limits: HttpLimits = PROMPT_LIMITS,
 ) -> HaloPsaTickets:
     """Tickets of a HaloPSA tenant; nothing is sent yet. Raises UnsafeAddress and InputInvalid."""
     session = open_session(

@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from trueup.adapters.http import BaseAddress, HttpClient, HttpLimits, HttpReply, RetryRule
+from trueup.adapters.http import BaseAddress, HttpClient, HttpReply, RetryRule
 from trueup.adapters.outbound_address import checked_path
+from trueup.adapters.pace import PROMPT_LIMITS
 from trueup.adapters.redaction import printable
 from trueup.domain.errors import NotConnected, RateLimited, RequestRefused, UnsafeAddress, VendorTrouble
 from trueup.domain.notices import ChannelName
@@ -47,11 +48,6 @@ _SHAPES: Final = {
 """Whole shapes. Slack documents its two hosts and ``/services/``. Workflows of Teams have had addresses at
 ``logic.azure.com`` and have them at ``environment.api.powerplatform.com`` since the end of 2025 (seen in the field);
 ``webhook.office.com`` is that of connectors, which Microsoft retires."""
-
-LIMITS: Final = HttpLimits(
-    connect_timeout_seconds=3.0, read_timeout_seconds=10.0, total_seconds=15.0, attempts=3, wait_budget_seconds=10.0
-)
-"""A notice is worth a few seconds, and not the time of a run."""
 
 
 def parse_webhook(name: ChannelName, text: str, *, allow_loopback: bool) -> tuple[BaseAddress, str]:
@@ -92,7 +88,7 @@ class Webhook:
         logging.getLogger("urllib3").setLevel(logging.INFO)
         open_path = self._path.partition("?")[0]
         self._client = HttpClient(
-            base, integration=name.value, clock=clock, limits=LIMITS, reset_headers=(), secrets=(open_path,)
+            base, integration=name.value, clock=clock, limits=PROMPT_LIMITS, reset_headers=(), secrets=(open_path,)
         )
 
     def __repr__(self) -> str:
