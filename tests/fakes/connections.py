@@ -18,6 +18,7 @@ from trueup.domain.uploads import Upload
 from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
 from trueup.ports.licenses import EarlierReads, LicenseReading
 from trueup.ports.orders import OrderSubmission
+from trueup.ports.portal_users import PortalUserReading
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.psa_tickets import TicketCreation
 from trueup.ports.vendor import VendorBilling
@@ -48,6 +49,7 @@ class FakeConnections:
     ticket_creation: TicketCreation | None = None
     license_system: LicenseReading | None = None
     earlier_reads: list[EarlierReads | None] = field(default_factory=list)
+    portal_reading: PortalUserReading | None = None
     orders: OrderSubmission | None = None
 
     def address(self, name: IntegrationName, text: str) -> str:
@@ -68,6 +70,12 @@ class FakeConnections:
         if name is not IntegrationName.MIMECAST or self.orders is None:
             raise InputInvalid(f"{name.label} takes no orders through an API", field="name")
         return self.orders
+
+    def portal_users(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PortalUserReading:
+        self._enter(name, address, fields.get("client_secret", ""))
+        if name is not IntegrationName.MIMECAST or self.portal_reading is None:
+            raise InputInvalid(f"{name.label} has no account whose users could be checked", field="name")
+        return self.portal_reading
 
     def customer_file_rows(self, name: IntegrationName, content: bytes) -> int:
         if name.side is not Side.VENDOR:

@@ -23,6 +23,7 @@ from trueup.ports.connections import Connections
 from trueup.ports.exported_files import ExportedFiles
 from trueup.ports.licenses import EarlierReads, LicenseReading
 from trueup.ports.orders import OrderSubmission
+from trueup.ports.portal_users import PortalUserReading
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.psa_tickets import TicketCreation
 from trueup.ports.similarity import NameSimilarity
@@ -195,6 +196,13 @@ class _Connections:
         from trueup.adapters.mimecast.orders import open_mimecast_orders
 
         return open_mimecast_orders(address, fields, clock=self._clock, allow_loopback=self._settings.allow_loopback)
+
+    def portal_users(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PortalUserReading:
+        if name is not IntegrationName.MIMECAST:
+            raise _not_for(name, "has no account whose users could be checked")
+        from trueup.adapters.mimecast.portal_users import open_portal_users
+
+        return open_portal_users(address, fields, clock=self._clock, allow_loopback=self._settings.allow_loopback)
 
     def customer_file_rows(self, name: IntegrationName, content: bytes) -> int:
         if name is not IntegrationName.MIMECAST:

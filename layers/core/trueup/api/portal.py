@@ -18,6 +18,7 @@ from trueup.api import (
     mapping_routes,
     notice_routes,
     plan_routes,
+    portal_user_routes,
     psa_routes,
     run_routes,
 )
@@ -50,6 +51,7 @@ def build_portal(logger: Logger) -> APIGatewayHttpResolver:
         line_routes,
         machine_routes,
         notice_routes,
+        portal_user_routes,
         psa_routes,
     ):
         app.include_router(routes.router)

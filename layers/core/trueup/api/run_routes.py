@@ -13,6 +13,7 @@ from trueup.api.access import Role
 from trueup.api.file_views import kept_mappings_view
 from trueup.api.inputs import RunBody
 from trueup.api.plan_spreadsheet import plan_csv
+from trueup.api.portal_spreadsheet import portal_users_csv
 from trueup.api.replies import allowed, page_view, position, written
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv, result_csv, services_csv
 from trueup.api.views import (
@@ -117,7 +118,8 @@ def verify_history() -> dict[str, Any]:
     return verification_view(list(bootstrap.state().history.all()))
 
 
-EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, plan.csv, mappings.csv or service-mappings.csv"
+EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, plan.csv, mappings.csv, service-mappings.csv "
+EXPORTS += "or portal-users.csv"
 
 
 @router.get("/v1/exports/<name>", tags=["exports"], summary=EXPORTS)
@@ -138,6 +140,8 @@ def export(name: Annotated[str, Path(max_length=64)], period: PeriodText = None)
             return csv_file(name, mappings_csv(state.accounts.all()))
         case "service-mappings.csv":
             return csv_file(name, services_csv(state.services.all()))
+        case "portal-users.csv":
+            return csv_file(name, portal_users_csv(state.portal_users.get().users))
         case _:
             raise InputInvalid("there is no such export", field="name", remedy=f"Use {EXPORTS}.")
 

@@ -300,7 +300,7 @@ def _rows_of(
         )
     rows: list[tuple[int, dict[str, str]]] = []
     for cells in reader:
-        values = {key: _unguarded((value or "").strip()) for key, value in cells.items() if isinstance(key, str)}
+        values = {key: unguarded((value or "").strip()) for key, value in cells.items() if isinstance(key, str)}
         if None in cells:
             raise InputInvalid(
                 f"line {reader.line_num}: more cells than columns", field="file", remedy="Quote cells that hold commas."
@@ -316,7 +316,7 @@ def _rows_of(
     return rows
 
 
-def _unguarded(cell: str) -> str:
+def unguarded(cell: str) -> str:
     """A cell as it was before ``safe_cell`` guarded it."""
     return cell[1:] if cell.startswith("'") and safe_cell(cell[1:]) == cell else cell
 

@@ -11,6 +11,7 @@ from trueup.domain.uploads import Upload
 from trueup.ports.callbacks import CallbackRegistration, CallbackVerification
 from trueup.ports.licenses import EarlierReads, LicenseReading
 from trueup.ports.orders import OrderSubmission
+from trueup.ports.portal_users import PortalUserReading
 from trueup.ports.psa import PsaAccountReading, PsaBilling, PsaLineCreation
 from trueup.ports.psa_tickets import TicketCreation
 from trueup.ports.vendor import VendorBilling
@@ -41,6 +42,10 @@ class Connections(Protocol):
 
     def order_submission(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> OrderSubmission:
         """For a vendor that takes orders through an API. Raises InputInvalid for another one."""
+        ...
+
+    def portal_users(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PortalUserReading:
+        """The partner's own account, for a vendor that has a partner portal. Raises InputInvalid for another one."""
         ...
 
     def psa(self, name: IntegrationName, address: str, fields: Mapping[str, str]) -> PsaBilling:

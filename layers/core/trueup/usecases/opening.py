@@ -10,6 +10,7 @@ from trueup.domain.integrations import CREDENTIAL_FIELDS, ConnectionState, Integ
 from trueup.domain.uploads import Upload
 from trueup.ports.connections import Connections
 from trueup.ports.licenses import EarlierReads, LicenseReading
+from trueup.ports.portal_users import PortalUserReading
 from trueup.ports.psa import PsaBilling, PsaLineCreation
 from trueup.ports.state import Integrations
 from trueup.ports.vault import Vault
@@ -62,6 +63,13 @@ def open_vendor(
     integration = connected(Side.VENDOR, integrations)
     fields = stored_fields(integration, vault)
     return connections.vendor(integration.name, integration.address, fields, customer_file=customer_file)
+
+
+def open_portal_users(*, integrations: Integrations, vault: Vault, connections: Connections) -> PortalUserReading:
+    """The partner's own account at the connected vendor. Raises NotConnected, InputInvalid where only files are."""
+    integration = connected(Side.VENDOR, integrations)
+    fields = stored_fields(integration, vault)
+    return connections.portal_users(integration.name, integration.address, fields)
 
 
 def open_line_creation(*, integrations: Integrations, vault: Vault, connections: Connections) -> PsaLineCreation:
