@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from trueup import bootstrap
 from trueup.api.events import MatchEvent
 from trueup.api.views import mapping_totals_view
-from trueup.usecases.auto_matching import auto_match
+from trueup.usecases.auto_matching import auto_match, match_tenants
 
 logger = Logger()
 metrics = EphemeralMetrics()
@@ -33,7 +33,19 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         similarity=bootstrap.similarity(),
         clock=bootstrap.clock(),
     )
+    tenants = match_tenants(
+        run_id=order.run_id,
+        snapshots=state.snapshots,
+        license_accounts=state.license_accounts,
+        integrations=state.integrations,
+        similarity=bootstrap.similarity(),
+        clock=bootstrap.clock(),
+    )
     reply = {"accounts": mapping_totals_view(summary.totals), "newly_mapped": summary.newly_mapped}
+    if tenants is not None:
+        reply["tenants"] = mapping_totals_view(tenants.totals)
+        reply["tenants_newly_mapped"] = tenants.newly_mapped
+        metrics.add_metric(name="TenantsUnmapped", unit=MetricUnit.Count, value=tenants.totals.unmapped)
     metrics.add_metric(name="AccountsUnmapped", unit=MetricUnit.Count, value=summary.totals.unmapped)
     logger.info("accounts matched", extra=reply)
     return reply

@@ -57,7 +57,7 @@ from trueup.usecases.monthly_run import (
     note_drop_accepted,
     note_effective,
 )
-from trueup.usecases.opening import connected, psa_capabilities
+from trueup.usecases.opening import connected, connected_sides, psa_capabilities
 
 RESUMABLE_FOR = timedelta(hours=1)
 """An interrupted run that said nothing for longer is not resumed: what it had read is no longer what is billed."""
@@ -248,6 +248,7 @@ def _begin_run(workplace: Workplace, systems: Systems, reading: Reading) -> Run:
         runs=systems.state.runs,
         clock=systems.clock,
         accept_drop=reading.accept_drop,
+        sides=connected_sides(systems.state.integrations),
     )
 
 

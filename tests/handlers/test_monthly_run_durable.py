@@ -80,7 +80,7 @@ def test_the_handler_runs_again_after_every_wait_and_repeats_no_step(stage_at: C
         names = [operation.name for operation in month.result(execution_id).get_all_operations()]
         assert sorted(month.calls) == MONTH_CALLS, "a function was called more than once for one step"
     named = [name for name in names if name]
-    for name in ("begin", "read-both-sides", "note-match", "match", "note-reconcile", "reconcile", "note-apply", "end"):
+    for name in ("begin", "read-sides", "note-match", "match", "note-reconcile", "reconcile", "note-apply", "end"):
         assert named.count(name) == 1, named
     history = [event.audit.action for event in stage.state.history.all() if event.audit.run_id == run_id]
     assert history.count("run started") == 1

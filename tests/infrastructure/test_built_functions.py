@@ -252,6 +252,7 @@ STEPS = (
     "account_refresh",
     "auto_matching",
     "credential_validation",
+    "license_sync",
     "machine_access",
     "plan_apply",
     "psa_callback",

@@ -21,6 +21,7 @@ EVERYONE = frozenset(functions())
 
 TABLE = f"arn:aws:dynamodb:{ACCOUNT_SCOPE}:table/trueup-{TENANT}-state"
 MIMECAST_SECRET = f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:trueup/{TENANT}/mimecast-AbCdEf"
+MICROSOFT365_SECRET = f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:trueup/{TENANT}/microsoft365-AbCdEf"
 PSA_SECRETS = {
     name: f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:trueup/{TENANT}/{name}-AbCdEf"
     for name in ("connectwise", "autotask", "halopsa", "syncro")
@@ -58,13 +59,13 @@ def expected() -> dict[Grant, frozenset[str]]:
     machines = {"machine_access", "psa_callback"}
     allow(["dynamodb:GetItem"], TABLE, EVERYONE)
     allow(["dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem"], TABLE, EVERYONE - machines)
-    batches = {"vendor_sync", "psa_sync", "reconciliation", "plan_apply", "portal", "account_refresh"}
+    batches = {"vendor_sync", "psa_sync", "license_sync", "reconciliation", "plan_apply", "portal", "account_refresh"}
     batches |= {"change_orders", "sealing", "monthly_run"}
     allow(["dynamodb:BatchWriteItem"], TABLE, batches)
     allow(
         ["dynamodb:DeleteItem"],
         TABLE,
-        {"vendor_sync", "psa_sync", "reconciliation", "portal", "change_orders", "sealing"},
+        {"vendor_sync", "psa_sync", "license_sync", "reconciliation", "portal", "change_orders", "sealing"},
     )
     allow(["dynamodb:ConditionCheckItem"], TABLE, {"reconciliation", "plan_apply", "portal", "sealing", "monthly_run"})
     allow(["dynamodb:UpdateItem"], TABLE, {"portal", "psa_callback"})
@@ -77,6 +78,9 @@ def expected() -> dict[Grant, frozenset[str]]:
     readers_of_psas = {"credential_validation", "psa_sync", "plan_apply", "portal"}
     allow(["secretsmanager:GetSecretValue"], MIMECAST_SECRET, readers_of_mimecast)
     allow(["secretsmanager:PutSecretValue"], MIMECAST_SECRET, {"portal"})
+    readers_of_microsoft365 = {"credential_validation", "license_sync", "portal"}
+    allow(["secretsmanager:GetSecretValue"], MICROSOFT365_SECRET, readers_of_microsoft365)
+    allow(["secretsmanager:PutSecretValue"], MICROSOFT365_SECRET, {"portal"})
     for name, secret in PSA_SECRETS.items():
         # Syncro calls nobody, so there is nothing of it to read again.
         more = set() if name == "syncro" else {"account_refresh"}
@@ -85,13 +89,14 @@ def expected() -> dict[Grant, frozenset[str]]:
     for secret in CALLBACK_SECRETS:
         allow(["secretsmanager:GetSecretValue"], secret, {"psa_callback", "portal"})
         allow(["secretsmanager:PutSecretValue"], secret, {"portal"})
-    readers = readers_of_mimecast | readers_of_psas | {"account_refresh", "psa_callback"}
+    readers = readers_of_mimecast | readers_of_psas | readers_of_microsoft365 | {"account_refresh", "psa_callback"}
     allow(["kms:Decrypt"], SECRETS_KEY, readers, SECRETS_MANAGER)
     allow(["kms:GenerateDataKey"], SECRETS_KEY, {"portal"}, SECRETS_MANAGER)
 
     for step in (
         "vendor_sync",
         "psa_sync",
+        "license_sync",
         "auto_matching",
         "reconciliation",
         "plan_apply",

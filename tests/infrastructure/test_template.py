@@ -126,7 +126,8 @@ def test_the_monthly_run_is_durable_and_keeps_its_code_while_it_waits() -> None:
 
 def test_the_monthly_run_knows_the_functions_it_calls() -> None:
     called = {name: value for name, value in environment("monthly_run").items() if name.startswith("TRUEUP_FUNCTION_")}
-    steps = ("VendorSync", "PsaSync", "AutoMatching", "Reconciliation", "PlanApply", "ChangeOrders", "Sealing")
+    steps = ("VendorSync", "PsaSync", "LicenseSync", "AutoMatching", "Reconciliation", "PlanApply")
+    steps = (*steps, "ChangeOrders", "Sealing")
     assert list(called.values()) == [{"Ref": f"{step}Function"} for step in steps]
     assert environment("portal")["TRUEUP_MONTHLY_RUN_FUNCTION"] == {"Ref": "MonthlyRunFunction.Alias"}
 

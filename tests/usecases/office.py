@@ -13,7 +13,8 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from tests.fakes.clock import FakeClock
-from tests.fakes.connections import PSA_HOST, VENDOR_HOST, FakeConnections
+from tests.fakes.connections import LICENSES_HOST, PSA_HOST, VENDOR_HOST, FakeConnections
+from tests.fakes.licenses import FakeLicenses
 from tests.fakes.psa import FakePsa
 from tests.fakes.state import FakeState, fake_state
 from tests.fakes.vault import FakeVault
@@ -41,9 +42,10 @@ from trueup.domain.runs import Run
 from trueup.usecases import allocation, credential_validation, integrations, mapping, plan_lines, plans
 from trueup.usecases.allocation import Division
 from trueup.usecases.auto_matching import auto_match
+from trueup.usecases.license_sync import LicensedLegs, licensed_legs, sync_licenses
 from trueup.usecases.month import ReadSide, Systems, read_and_match, reconcile_run
 from trueup.usecases.monthly_run import begin_run, chosen_wish, end_run
-from trueup.usecases.opening import connected, psa_capabilities
+from trueup.usecases.opening import connected, connected_sides, psa_capabilities
 from trueup.usecases.plan_apply import Applied, OnWait, apply_plan
 from trueup.usecases.plan_undo import ProposedUndo, propose_undo
 from trueup.usecases.psa_switch import Connected, connect_system
@@ -77,7 +79,15 @@ FIELDS: Mapping[IntegrationName, Mapping[str, str]] = {
     IntegrationName.SYNCRO: {"api_key": SECRET},
     IntegrationName.VENDOR_FILES: {},
     IntegrationName.PSA_FILES: {},
+    IntegrationName.MICROSOFT365: {
+        "tenant_id": "00000000-0000-4000-8000-0000000000ff",
+        "client_id": "00000000-0000-4000-8000-00000000app1",
+        "client_secret": SECRET,
+    },
+    IntegrationName.LICENSE_FILES: {},
 }
+
+HOSTS = {Side.VENDOR: VENDOR_HOST, Side.PSA: PSA_HOST, Side.LICENSES: LICENSES_HOST}
 
 
 @dataclass
@@ -91,6 +101,12 @@ class Office:
     vault: FakeVault
     connections: FakeConnections
     tenant: str = "example"
+
+    @property
+    def licenses(self) -> FakeLicenses:
+        """What license counts are read from."""
+        assert isinstance(self.connections.license_system, FakeLicenses)
+        return self.connections.license_system
 
     @property
     def systems(self) -> Systems:
@@ -149,7 +165,7 @@ class Office:
         """Connect with the good credential, but for what is given."""
         return credential_validation.connect(
             name,
-            address=VENDOR_HOST if name.side is Side.VENDOR else PSA_HOST,
+            address=HOSTS[name.side],
             fields={**FIELDS[name], **fields},
             actor=PERSON,
             integrations=self.state.integrations,
@@ -158,6 +174,11 @@ class Office:
             clock=self.clock,
             switch=switch,
         )
+
+    def connect_licenses(self, name: IntegrationName = IntegrationName.MICROSOFT365) -> FakeLicenses:
+        """Connect license counts; what they are is for the test to say."""
+        self.connect(name)
+        return self.licenses
 
     def change_psa(self, name: IntegrationName, *, switch: bool = True, **fields: str) -> Connected:
         """Connect another PSA in place of the connected one, as the command line and the API do it."""
@@ -243,6 +264,7 @@ class Office:
             clock=self.clock,
             accept_drop=accept_drop,
             wish=chosen_wish(effective, integrations=self.state.integrations, time_zone=TIME_ZONE, clock=self.clock),
+            sides=connected_sides(self.state.integrations),
         )
 
     def order(self, run_id: str, **more: object) -> ReadOrder:
@@ -253,6 +275,20 @@ class Office:
 
     def read_psa(self, run_id: str = "2026-09-001", **more: object) -> ReadResult:
         return self._sync(partial(sync_psa, accounts=self.state.accounts, services=self.state.services), run_id, more)
+
+    def read_licenses(self, run_id: str = "2026-09-001", **more: object) -> ReadResult:
+        return self._sync(sync_licenses, run_id, more)
+
+    def licensed(self, run: Run) -> LicensedLegs:
+        """The licensed count of each client by what that run has read."""
+        return licensed_legs(
+            run,
+            psa_system=connected(Side.PSA, self.state.integrations).system,
+            integrations=self.state.integrations,
+            snapshots=self.state.snapshots,
+            license_accounts=self.state.license_accounts,
+            counting_policies=self.state.counting_policies,
+        )
 
     def _sync(self, sync: object, run_id: str, more: Mapping[str, object]) -> ReadResult:
         assert callable(sync)
@@ -416,7 +452,8 @@ def open_office(*, page_size: int = 100, tenant: str = "example") -> Office:
     vendor.add_service("plan", "Email Security")
     product = Product(ProductId("560"), "MIME-EMAIL", "Mimecast Email Security", Decimal("4.25"))
     psa = FakePsa(clock, products=[product], page_size=page_size)
-    connections = FakeConnections(vendor, psa, accepted_secret=SECRET)
+    licenses = FakeLicenses(clock, page_size=2)
+    connections = FakeConnections(vendor, psa, accepted_secret=SECRET, license_system=licenses)
     return Office(clock, vendor, psa, fake_state(clock), FakeVault(), connections, tenant)
 
 

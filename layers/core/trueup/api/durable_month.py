@@ -1,4 +1,4 @@
-"""The month as a durable workflow: sync both sides, match, reconcile, wait for a person, apply.
+"""The month as a durable workflow: sync the sides, match, reconcile, wait for a person, apply.
 
 The handler is run again from its start after every wait, and every step that is done answers from its checkpoint, so
 nothing outside a step may read a clock or the store. Each step is safe to repeat: a step that was cut off runs again.
@@ -23,11 +23,22 @@ from aws_durable_execution_sdk_python.types import WaitForCallbackContext
 
 from trueup.api.events import MonthlyEvent
 from trueup.domain.errors import ConfigurationInvalid, LeaseHeld, TrueupError
+from trueup.domain.integrations import Side
 from trueup.domain.plan import PLAN_AGE_MAXIMUM
 from trueup.domain.runs import Run, Step
 from trueup.ports.clock import Clock
 from trueup.ports.state import Integrations, Leases, Runs
-from trueup.usecases.monthly_run import SCHEDULE, begin_run, end_run, fail_run, note_step, note_waiting
+from trueup.usecases.license_sync import reads_licenses
+from trueup.usecases.monthly_run import (
+    SCHEDULE,
+    begin_run,
+    end_run,
+    fail_run,
+    note_side_failed,
+    note_step,
+    note_waiting,
+)
+from trueup.usecases.opening import connected_sides
 
 CALLS_MAXIMUM = 500
 """More calls of one function than any month needs: beyond it something does not end."""
@@ -48,6 +59,7 @@ class FunctionNames:
 
     vendor_sync: str
     psa_sync: str
+    license_sync: str
     auto_matching: str
     reconciliation: str
     plan_apply: str
@@ -131,6 +143,7 @@ def _begin(event: MonthlyEvent, context: DurableContext, records: Records) -> tu
             runs=records.runs,
             clock=records.clock,
             scheduled_for=event.scheduled_for,
+            sides=connected_sides(records.integrations),
         )
     if run.is_over:
         return (run.id, run.started_by, False)
@@ -154,7 +167,7 @@ class _Month:
         self._actor = claim.actor
 
     def carry_out(self) -> dict[str, Any]:
-        self._read_both_sides()
+        self._read_sides()
         self._note(Step.MATCH)
         self._context.invoke(self._functions.auto_matching, {"run_id": self._run_id}, name="match")
         self._note(Step.RECONCILE)
@@ -171,17 +184,29 @@ class _Month:
         self._context.step(lambda _: _ended(end_run(self._run_id, runs=self._runs, clock=self._clock)), name="end")
         return {"run_id": self._run_id, "state": "done", "plan_id": found["plan_id"]}
 
-    def _read_both_sides(self) -> None:
+    def _read_sides(self) -> None:
+        """Read all sides at the same time; one that is not required and fails is noted, and the month goes on."""
         sides = {"vendor": self._functions.vendor_sync, "psa": self._functions.psa_sync}
         order = {"run_id": self._run_id, "actor": self._actor}
 
         def branch(name: str, function: str) -> Callable[[DurableContext], bool]:
             return lambda child: _until_done(child, function, order, f"read-{name}")
 
-        result = self._context.parallel(
-            [branch(name, function) for name, function in sides.items()], name="read-both-sides"
-        )
-        result.throw_if_error()
+        def licenses(child: DurableContext) -> bool:
+            try:
+                return _until_done(child, self._functions.license_sync, order, "read-licenses")
+            except (DurableOperationError, StepFailed) as failed:
+                trouble = StepFailed(_words(failed), remedy="Look at the log of license_sync; then start a new run.")
+                child.step(lambda _: self._failed(Side.LICENSES, trouble), name="note-licenses-failed")
+                return False
+
+        branches = [branch(name, function) for name, function in sides.items()]
+        if self._context.step(lambda _: reads_licenses(self._runs.get(self._run_id)), name="choose-sides"):
+            branches.append(licenses)
+        self._context.parallel(branches, name="read-sides").throw_if_error()
+
+    def _failed(self, side: Side, trouble: TrueupError) -> str:
+        return _ended(note_side_failed(self._run_id, side, trouble, runs=self._runs, clock=self._clock))
 
     def _answer(self) -> dict[str, str] | None:
         """The approval, or None when nobody gave it in time, which is recorded and is no fault of the workflow."""

@@ -21,6 +21,7 @@ from trueup.usecases.credential_validation import disconnect, validate
 from trueup.usecases.customer_file import forget_customer_file, keep_customer_file, kept_customer_file
 from trueup.usecases.integrations import finish
 from trueup.usecases.monthly_run import begin_run
+from trueup.usecases.opening import connected_sides
 from trueup.usecases.psa_switch import connect_system
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
@@ -118,7 +119,13 @@ def finish_integration(name: Annotated[IntegrationName, Path()]) -> Response[str
             services=state.services,
             clock=bootstrap.clock(),
         )
-        run = begin_run(actor=caller.name, time_zone=settings().time_zone, runs=state.runs, clock=bootstrap.clock())
+        run = begin_run(
+            actor=caller.name,
+            time_zone=settings().time_zone,
+            runs=state.runs,
+            clock=bootstrap.clock(),
+            sides=connected_sides(state.integrations),
+        )
         bootstrap.workflow().start(run.id)
         return {"items": [integration_view(item) for item in done], "run": run_view(run)}
 

@@ -31,6 +31,7 @@ from trueup.domain.runs import Run
 from trueup.domain.verdicts import Verdict
 from trueup.settings import settings
 from trueup.usecases.monthly_run import begin_run, chosen_wish
+from trueup.usecases.opening import connected_sides
 from trueup.usecases.plans import plan_of_period
 from trueup.usecases.psa_switch import kept_file, kept_mappings
 
@@ -53,7 +54,13 @@ def begun_run(body: RunBody | None, actor: str) -> Run:
     state, clock, time_zone = bootstrap.state(), bootstrap.clock(), settings().time_zone
     wish = chosen_wish(order.effective, integrations=state.integrations, time_zone=time_zone, clock=clock)
     return begin_run(
-        actor=actor, time_zone=time_zone, runs=state.runs, clock=clock, accept_drop=order.accept_drop, wish=wish
+        actor=actor,
+        time_zone=time_zone,
+        runs=state.runs,
+        clock=clock,
+        accept_drop=order.accept_drop,
+        wish=wish,
+        sides=connected_sides(state.integrations),
     )
 
 

@@ -1,4 +1,4 @@
-"""What both sync functions answer: done or not, how far, and how long the other side asked to wait."""
+"""What the sync functions answer: done or not, how far, and how long the other side asked to wait."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from trueup.api.events import SyncEvent
-from trueup.domain.errors import RateLimited
+from trueup.domain.errors import RateLimited, StateTrouble, TrueupError
+from trueup.domain.integrations import Side
 from trueup.domain.runs import SideProgress
 from trueup.ports.clock import Clock
 from trueup.ports.state import Runs
-from trueup.usecases.monthly_run import note_progress
+from trueup.usecases.monthly_run import note_progress, note_side_failed
 from trueup.usecases.reading import ReadOrder, ReadResult
 
 
@@ -49,3 +50,32 @@ def synced(
         "wait_seconds": round(wait_seconds),
         "progress": {"pages": seen[-1].pages if seen else 0, "accounts": seen[-1].accounts if seen else 0},
     }
+
+
+def synced_unless_it_fails(
+    event: SyncEvent,
+    side: Side,
+    sync: Callable[[ReadOrder], ReadResult],
+    *,
+    runs: Runs,
+    clock: Clock,
+    stop_at_seconds: float,
+) -> dict[str, Any]:
+    """As ``synced``, for a side that no month waits for: its trouble is noted on the run and answered as ``problem``.
+
+    Raises StateTrouble, which is ours, and NotFound for a run that does not exist.
+    """
+    runs.get(event.run_id)
+    try:
+        return synced(event, sync, runs=runs, clock=clock, stop_at_seconds=stop_at_seconds)
+    except StateTrouble:
+        raise
+    except TrueupError as trouble:
+        note_side_failed(event.run_id, side, trouble, runs=runs, clock=clock)
+        return {
+            "done": True,
+            "snapshot_id": None,
+            "wait_seconds": 0,
+            "progress": {"pages": 0, "accounts": 0},
+            "problem": trouble.code,
+        }

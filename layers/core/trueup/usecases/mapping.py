@@ -19,6 +19,9 @@ from trueup.ports.state import Accounts, Services, Snapshots
 
 REASON_CHARACTERS_MAXIMUM = 500
 
+ACCOUNT, TENANT = "account", "tenant"
+"""What a decision is on, as the history names it: a vendor account, or a tenant whose licenses are counted."""
+
 
 def require_reason(reason: str) -> str:
     """The reason trimmed. Raises InputInvalid when it is empty or too long: a decision without a why is no record."""
@@ -33,28 +36,39 @@ def require_reason(reason: str) -> str:
 
 
 def map_account(
-    vendor_id: str, psa_id: str, *, actor: str, accounts: Accounts, snapshots: Snapshots, clock: Clock
+    vendor_id: str,
+    psa_id: str,
+    *,
+    actor: str,
+    accounts: Accounts,
+    snapshots: Snapshots,
+    clock: Clock,
+    what: str = ACCOUNT,
 ) -> AccountEntry:
     """Map a vendor account to a PSA account by id, replacing what was decided before.
 
-    Raises NotFound for an unknown vendor account, InputInvalid (``psa_account_id``) for an unknown or deleted client.
+    ``accounts`` may as well be those of license counts, whose entries are tenants; then ``what`` is TENANT. Several
+    tenants may be one client. Raises NotFound for an unknown vendor account, InputInvalid (``psa_account_id``) for an
+    unknown or deleted client.
     """
     entry = accounts.get(VendorAccountId(vendor_id))
     clients = read_clients(snapshots)
     new = mapped_account(
         entry, clients.get(psa_id), clients.system, actor, clock, MatchRule.PERSON, "mapped by a person"
     )
-    return _save(accounts, new, entry)
+    return _save(accounts, new, entry, what)
 
 
-def exclude_account(vendor_id: str, *, reason: str, actor: str, accounts: Accounts, clock: Clock) -> AccountEntry:
+def exclude_account(
+    vendor_id: str, *, reason: str, actor: str, accounts: Accounts, clock: Clock, what: str = ACCOUNT
+) -> AccountEntry:
     """Take a vendor account out of the comparison; it stays listed with the reason. Raises NotFound, InputInvalid."""
     why = require_reason(reason)
     entry = accounts.get(VendorAccountId(vendor_id))
-    return _save(accounts, excluded_account(entry, why, actor, clock, MatchRule.PERSON), entry)
+    return _save(accounts, excluded_account(entry, why, actor, clock, MatchRule.PERSON), entry, what)
 
 
-def clear_account(vendor_id: str, *, actor: str, accounts: Accounts, clock: Clock) -> AccountEntry:
+def clear_account(vendor_id: str, *, actor: str, accounts: Accounts, clock: Clock, what: str = ACCOUNT) -> AccountEntry:
     """Take a decision back. The account is unmapped and stays so until a person decides again. Raises NotFound."""
     entry = accounts.get(VendorAccountId(vendor_id))
     decision = Decision(actor, clock.now(), MatchRule.PERSON, "taken back", entry.psa_id or "")
@@ -69,7 +83,7 @@ def clear_account(vendor_id: str, *, actor: str, accounts: Accounts, clock: Cloc
         decision=decision,
         ambiguity="",
     )
-    return _save(accounts, cleared, entry)
+    return _save(accounts, cleared, entry, what)
 
 
 def map_service(
@@ -232,17 +246,17 @@ def chosen_product(wanted: str, psa: PsaBilling) -> Product:
     return by_code[0]
 
 
-def _save(accounts: Accounts, new: AccountEntry, old: AccountEntry) -> AccountEntry:
-    return accounts.save([new], [account_audit(new, old.psa_id or "")])[0]
+def _save(accounts: Accounts, new: AccountEntry, old: AccountEntry, what: str) -> AccountEntry:
+    return accounts.save([new], [account_audit(new, old.psa_id or "", what)])[0]
 
 
-def account_audit(entry: AccountEntry, before: str) -> Audit:
+def account_audit(entry: AccountEntry, before: str, what: str = ACCOUNT) -> Audit:
     """What the history says of a decision; ``before`` is the client it replaces."""
     assert entry.decision is not None
     return Audit(
         at=entry.decision.at,
         actor=entry.decision.by,
-        action=f"account {entry.state.value}",
+        action=f"{what} {entry.state.value}",
         subject=entry.vendor_id,
         before=before,
         after=entry.psa_id or "",

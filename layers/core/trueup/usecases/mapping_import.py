@@ -20,6 +20,7 @@ from trueup.ports.clock import Clock
 from trueup.ports.psa import PsaBilling
 from trueup.ports.state import Accounts, Services, Snapshots
 from trueup.usecases.mapping import (
+    ACCOUNT,
     Clients,
     account_audit,
     bound_service,
@@ -33,6 +34,8 @@ from trueup.usecases.mapping import (
 )
 
 TOLD_PROBLEMS = 20
+
+_NOUNS = {ACCOUNT: "vendor account"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,15 @@ class ServiceRow:
 
 
 def import_mappings(
-    rows: Sequence[MappingRow], *, actor: str, accounts: Accounts, snapshots: Snapshots, clock: Clock
+    rows: Sequence[MappingRow],
+    *,
+    actor: str,
+    accounts: Accounts,
+    snapshots: Snapshots,
+    clock: Clock,
+    what: str = ACCOUNT,
 ) -> int:
-    """Take over all rows or, when any is bad, none. Returns how many decisions changed.
+    """Take over all rows or, when any is bad, none. Returns how many decisions changed. ``what`` as in ``map_account``.
 
     Raises InputInvalid (``file``) naming every bad line: an id that is unknown, deleted or there twice, a name that no
     client or more than one has, or an exclusion without a reason.
@@ -80,7 +89,7 @@ def import_mappings(
     def take(row: MappingRow) -> None:
         entry = entries.get(VendorAccountId(row.vendor_id))
         if entry is None:
-            raise NotFound(f"there is no vendor account {row.vendor_id!r}")
+            raise NotFound(f"there is no {_NOUNS.get(what, what)} {row.vendor_id!r}")
         if not row.psa_id and not row.psa_name:
             new = excluded_account(entry, require_reason(row.reason), actor, clock, MatchRule.IMPORT)
         else:
@@ -92,7 +101,7 @@ def import_mappings(
             changed.append(new)
 
     _take_all([(row.line, row.vendor_id) for row in rows], [partial(take, row) for row in rows])
-    accounts.save(changed, [account_audit(new, entries[new.vendor_id].psa_id or "") for new in changed])
+    accounts.save(changed, [account_audit(new, entries[new.vendor_id].psa_id or "", what) for new in changed])
     return len(changed)
 
 

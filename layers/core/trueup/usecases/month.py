@@ -1,4 +1,4 @@
-"""The read side of a month in one process: sync both sides, match, reconcile, propose.
+"""The read side of a month in one process: sync the sides, match, reconcile, propose.
 
 The durable function does the same with one function for each step; this is for one machine, where a person waits.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from trueup.domain.errors import TrueupError
+from trueup.domain.errors import StateTrouble, TrueupError
 from trueup.domain.integrations import Side
 from trueup.domain.mapping import MatchingSummary
 from trueup.domain.runs import Run, SideProgress, Snapshot, Step
@@ -21,8 +21,9 @@ from trueup.ports.connections import Connections
 from trueup.ports.similarity import NameSimilarity
 from trueup.ports.state_bundle import State
 from trueup.ports.vault import Vault
-from trueup.usecases.auto_matching import auto_match
-from trueup.usecases.monthly_run import fail_run, note_plan, note_progress, note_step
+from trueup.usecases.auto_matching import auto_match, match_tenants
+from trueup.usecases.license_sync import reads_licenses, sync_licenses
+from trueup.usecases.monthly_run import fail_run, note_plan, note_progress, note_side_failed, note_step
 from trueup.usecases.psa_sync import sync_psa
 from trueup.usecases.reading import Progress, ReadOrder, ReadResult
 from trueup.usecases.reconciliation import Outcome, ReconciliationPolicy, reconcile_reads
@@ -42,10 +43,14 @@ class Systems:
 
 @dataclass(frozen=True, slots=True)
 class ReadSide:
-    """What both sides say now, and what matching made of it."""
+    """What the sides say now, and what matching made of it. ``tenants`` is set where licenses were read, and
+    ``licenses_trouble`` where they were to be read and could not be: the month goes on without them.
+    """
 
     snapshots: tuple[Snapshot, ...]
     matching: MatchingSummary
+    tenants: MatchingSummary | None = None
+    licenses_trouble: TrueupError | None = None
 
     @property
     def accounts_as_of(self) -> datetime | None:
@@ -60,9 +65,9 @@ def read_and_match(
     actor: str,
     on_progress: Progress | None = None,
 ) -> ReadSide:
-    """Read both sides at the same time, then match. A run that was interrupted goes on where it stopped.
+    """Read the sides of the run at the same time, then match. A run that was interrupted goes on where it stopped.
 
-    Raises what the reads raise, after recording that the run failed.
+    Raises what the reads of the required sides raise, after recording that the run failed.
     """
     noting = _Noting(run.id, systems, on_progress)
     order = ReadOrder(
@@ -87,31 +92,59 @@ def read_and_match(
         return read.snapshot
 
     try:
-        with ThreadPoolExecutor(max_workers=2, thread_name_prefix="sync") as pool:
+        with ThreadPoolExecutor(max_workers=3, thread_name_prefix="sync") as pool:
             vendor = pool.submit(side, partial(sync_vendor, uploads=systems.state.uploads))
             psa = pool.submit(side, partial(sync_psa, accounts=systems.state.accounts, services=systems.state.services))
+            licenses = pool.submit(side, sync_licenses) if reads_licenses(run) else None
             snapshots = (vendor.result(), psa.result())
+            read, trouble = _unless_it_failed(licenses)
+        if trouble is not None:
+            note_side_failed(run.id, Side.LICENSES, trouble, runs=systems.state.runs, clock=systems.clock)
         note_step(run.id, Step.MATCH, runs=systems.state.runs, clock=systems.clock)
-        matching = auto_match(
-            run_id=run.id,
-            snapshots=systems.state.snapshots,
-            accounts=systems.state.accounts,
-            services=systems.state.services,
-            integrations=systems.state.integrations,
-            similarity=systems.similarity,
-            clock=systems.clock,
-        )
-    except TrueupError as trouble:
-        fail_run(run.id, trouble, runs=systems.state.runs, clock=systems.clock)
+        matching, tenants = _match(run, systems)
+    except TrueupError as failure:
+        fail_run(run.id, failure, runs=systems.state.runs, clock=systems.clock)
         raise
-    return ReadSide(snapshots, matching)
+    return ReadSide(snapshots if read is None else (*snapshots, read), matching, tenants, trouble)
+
+
+def _unless_it_failed(licenses: Future[Snapshot] | None) -> tuple[Snapshot | None, TrueupError | None]:
+    """The read of licenses, or why there is none. Raises StateTrouble, which is ours and would spoil the rest too."""
+    try:
+        return (None, None) if licenses is None else (licenses.result(), None)
+    except StateTrouble:
+        raise
+    except TrueupError as trouble:
+        return None, trouble
+
+
+def _match(run: Run, systems: Systems) -> tuple[MatchingSummary, MatchingSummary | None]:
+    state = systems.state
+    accounts = auto_match(
+        run_id=run.id,
+        snapshots=state.snapshots,
+        accounts=state.accounts,
+        services=state.services,
+        integrations=state.integrations,
+        similarity=systems.similarity,
+        clock=systems.clock,
+    )
+    tenants = match_tenants(
+        run_id=run.id,
+        snapshots=state.snapshots,
+        license_accounts=state.license_accounts,
+        integrations=state.integrations,
+        similarity=systems.similarity,
+        clock=systems.clock,
+    )
+    return accounts, tenants
 
 
 def reconcile_run(run: Run, systems: Systems, *, actor: str, policy: ReconciliationPolicy) -> Outcome:
     """Compare and propose on what this run has read; the run then waits for a person or is done."""
-    note_step(run.id, Step.RECONCILE, runs=systems.state.runs, clock=systems.clock)
+    current = note_step(run.id, Step.RECONCILE, runs=systems.state.runs, clock=systems.clock)
     try:
-        outcome = reconcile_reads(run, actor=actor, policy=policy, state=systems.state, clock=systems.clock)
+        outcome = reconcile_reads(current, actor=actor, policy=policy, state=systems.state, clock=systems.clock)
     except TrueupError as trouble:
         fail_run(run.id, trouble, runs=systems.state.runs, clock=systems.clock)
         raise
@@ -120,7 +153,7 @@ def reconcile_run(run: Run, systems: Systems, *, actor: str, policy: Reconciliat
 
 
 class _Noting:
-    """Records progress from two threads; the run record is written at most twice a second for each side."""
+    """Records progress from several threads; the run record is written at most twice a second for each side."""
 
     SECONDS_BETWEEN = 0.5
 

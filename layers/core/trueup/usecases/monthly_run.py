@@ -6,7 +6,7 @@ record their progress with the same functions, so a screen cannot tell the diffe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -33,6 +33,8 @@ NOTE_ATTEMPTS = 10
 """How often a note is tried against the other side's; two sides cannot collide this often in a row."""
 
 
+REQUIRED_SIDES = tuple(side for side in Side if side.is_required)
+
 DROP_ACCEPTED = "a much shorter list than last time is accepted"
 COUNTS_FROM = "changes count from"
 
@@ -46,13 +48,15 @@ def begin_run(
     scheduled_for: datetime | None = None,
     accept_drop: bool = False,
     wish: EffectiveWish = AS_THE_PSA_DOES,
+    sides: Sequence[Side] = REQUIRED_SIDES,
 ) -> Run:
     """Start a run, or return the one that is not over yet: a duplicate or late trigger never makes a second one.
 
     ``scheduled_for`` is the time a schedule meant; the period is pinned to it, and a schedule that fires again for a
     period that has had its scheduled run returns that run, whatever became of it. ``accept_drop`` is a person's word
-    that a much shorter list is right, ``wish`` from when the changes are to count (``chosen_wish``). Raises LeaseHeld
-    when a run that was begun without that word, or with another wish, is not over yet.
+    that a much shorter list is right, ``wish`` from when the changes are to count (``chosen_wish``), and ``sides`` what
+    the run reads (``connected_sides``). Raises LeaseHeld when a run that was begun without that word, or with another
+    wish, is not over yet.
     """
     now = clock.now()
     period = Period.at(scheduled_for or now, time_zone)
@@ -69,7 +73,7 @@ def begin_run(
         started_at=now,
         started_by=SCHEDULE if scheduled_for is not None else actor,
         updated_at=now,
-        sides=(SideProgress(Side.VENDOR), SideProgress(Side.PSA)),
+        sides=tuple(SideProgress(side) for side in sides),
         accept_drop=accept_drop,
         effective=wish.text,
     )
@@ -122,6 +126,22 @@ def note_progress(run_id: str, progress: SideProgress, *, runs: Runs, clock: Clo
         return replace(run, sides=sides, updated_at=clock.now())
 
     return _change(run_id, change, runs)
+
+
+def note_side_failed(run_id: str, side: Side, trouble: TrueupError, *, runs: Runs, clock: Clock) -> Run:
+    """Record that a side that is not required was not read, and why; the run goes on without it."""
+    now = clock.now()
+    why = trouble.message
+
+    def change(run: Run) -> Run:
+        sides = tuple(
+            replace(item, done=False, problem=why, remedy=trouble.remedy) if item.side is side else item
+            for item in run.sides
+        )
+        return replace(run, sides=sides, updated_at=now)
+
+    audit = Audit(now, SCHEDULE, f"{side.value} not read", run_id, why=why, run_id=run_id)
+    return _change(run_id, change, runs, audit)
 
 
 def note_step(run_id: str, step: Step, *, runs: Runs, clock: Clock) -> Run:
