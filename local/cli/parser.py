@@ -15,6 +15,7 @@ from local.cli.parser_connecting import PSAS_WITH_AN_API, add_connecting
 from local.cli.parser_lines import add_effective, add_lines, add_plan_edits
 from local.cli.parser_machines import add_machines
 from local.cli.parser_offline import add_kept_mappings, add_offline
+from local.cli.parser_portal import add_portal_users
 from trueup.domain.errors import InputInvalid
 
 Access = Literal["none", "read", "write"]
@@ -22,6 +23,7 @@ Access = Literal["none", "read", "write"]
 
 DEFAULT_PORT = 8600
 EXPORTS = ("reconciliation", "result", "plan", "mappings", "service-mappings", "kept-accounts", "kept-services")
+EXPORTS += ("portal-users",)
 HELP_COLUMNS = 100
 EVERY_COMMAND = """\
 Every command takes --json (one JSON document on standard output) and --help. State lives in $TRUEUP_HOME
@@ -119,6 +121,7 @@ def build() -> Parser:
     add_lines(commands)
     _add_records(commands)
     add_machines(commands)
+    add_portal_users(commands)
     _add_machine(commands)
     return parser
 

@@ -12,6 +12,7 @@ from local.cli.files import require_writable, write_file
 from local.cli.output import Column, shown
 from local.cli.workplace import Workplace
 from trueup.api.plan_spreadsheet import plan_csv
+from trueup.api.portal_spreadsheet import portal_users_csv
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv, result_csv, services_csv
 from trueup.api.views import event_view, verification_view
 from trueup.domain.audit import AuditEvent
@@ -96,6 +97,8 @@ def _content(workplace: Workplace, arguments: Namespace) -> str:
             return mappings_csv(workplace.state.accounts.all())
         case "service-mappings":
             return services_csv(workplace.state.services.all())
+        case "portal-users":
+            return portal_users_csv(workplace.state.portal_users.get().users)
         case "kept-accounts" | "kept-services":
             return _kept(workplace, arguments.kept, arguments.what.removeprefix("kept-"))
         case "plan":
