@@ -16,6 +16,7 @@ from tests.simulation.evidence import PsaWrite, Report
 from trueup.domain.audit import AuditEvent
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.plan import Change, ChangeKind, Plan
+from trueup.usecases.account_refresh import REFRESHED
 
 type Key = tuple[str, ...]
 """What a write did, so that two of the same are one too many."""
@@ -111,8 +112,11 @@ def _check_change(
         report.check("I1", holds=fits, otherwise=f"{subject} takes back {change.undoes}, which was not written so")
         return
     of_period = all(digest in reads and reads[digest].audit.run_id.startswith(plan.period) for digest in plan.snapshots)
-    whole = len(plan.snapshots) == 2 and of_period
-    report.check("I1", holds=whole, otherwise=f"{subject} does not come from two whole reads of {plan.period}")
+    # Of the vendor and of the PSA, and of the licenses where they are read.
+    told = {reads[digest].audit.action for digest in plan.snapshots if digest in reads}
+    of_both = "vendor read" in told and bool(told & {"psa read", REFRESHED})
+    whole = of_both and len(set(plan.snapshots)) in (2, 3) and of_period
+    report.check("I1", holds=whole, otherwise=f"{subject} does not come from whole reads of {plan.period}")
 
 
 def _is_opposite(change: Change, by_id: Mapping[str, Plan]) -> bool:
