@@ -32,6 +32,12 @@ TENANT_CHOICES = (
     "TRUEUP_GUARD_INCREASE_SEATS",
     "TRUEUP_AUTO_APPLY_SEATS",
     "TRUEUP_ORDER_CHASE_DAYS",
+    "TRUEUP_ORDER_EXPIRY_DAYS",
+    "TRUEUP_ORDER_CHANGE_SEATS",
+    "TRUEUP_ORDER_CHANGE_PERCENT",
+    "TRUEUP_ORDER_MINIMUMS",
+    "TRUEUP_ORDER_LEAD",
+    "TRUEUP_ORDERS_API",
 )
 """Settings that are parameters of a deployment: what the caller's environment says wins over the template's default."""
 

@@ -140,6 +140,7 @@ def reconciliation_policy() -> ReconciliationPolicy:
         chosen.guards,
         billing_basis=chosen.billing_basis,
         bills_on_order=chosen.bills_on_order,
+        orders=chosen.orders,
     )
 
 

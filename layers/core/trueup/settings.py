@@ -14,6 +14,7 @@ from trueup.domain.auto_apply import AutoApplyPolicy
 from trueup.domain.counts import BillingBasis
 from trueup.domain.errors import ConfigurationInvalid
 from trueup.domain.guards import GuardPolicy
+from trueup.domain.order_checks import OrderPolicy
 from trueup.domain.order_tracking import Patience
 from trueup.domain.periods import zone
 
@@ -27,7 +28,8 @@ class Settings:
     ``allow_loopback`` lets outbound calls go to 127.0.0.1, for simulators; it is never set in a deployment.
     ``connectwise_hosts`` names on-premise ConnectWise servers in full, ``halopsa_hosts`` HaloPSA servers with a name of
     the MSP's own. ``billing_basis`` is which count the PSA bills, ``bills_on_order`` whether seats count as agreed once
-    they are ordered. ``roles_are_checked`` is off only on one
+    they are ordered. ``orders`` are the limits of change orders; ``orders_api`` lets them be sent through the vendor's
+    API, which is assumed to take them and not documented. ``roles_are_checked`` is off only on one
     machine, where the person at the keyboard is the administrator. ``oidc_issuer`` and ``oidc_client_id`` are where the
     screens send people to sign in; ``sign_in_origins`` are the hosts that a page may ask while it does so.
     ``notice_topic`` is the ARN of the SNS topic that notices go to by e-mail, ``portal_url`` where links lead; each is
@@ -43,6 +45,8 @@ class Settings:
     guards: GuardPolicy
     auto_apply: AutoApplyPolicy
     order_patience: Patience
+    orders: OrderPolicy
+    orders_api: bool
     billing_basis: BillingBasis
     bills_on_order: bool
     allow_loopback: bool
@@ -65,6 +69,7 @@ class Settings:
     def read(cls, environment: Mapping[str, str]) -> Settings:
         """Raises ConfigurationInvalid naming the variable that is missing or wrong."""
         tenant = _text(environment, "TRUEUP_TENANT")
+        patience = _order_patience(environment)
         return cls(
             tenant=tenant,
             table=_text(environment, "TRUEUP_TABLE"),
@@ -79,9 +84,9 @@ class Settings:
             auto_apply=AutoApplyPolicy(int(_number(environment, "TRUEUP_AUTO_APPLY_SEATS", Decimal(0)))),
             billing_basis=_billing_basis(environment, "TRUEUP_BILLING_BASIS"),
             bills_on_order=_flag(environment, "TRUEUP_BILL_ON_ORDER", default=False),
-            order_patience=Patience(
-                chase_days=int(_number(environment, "TRUEUP_ORDER_CHASE_DAYS", Decimal(Patience().chase_days)))
-            ),
+            order_patience=patience,
+            orders=_order_policy(environment, patience),
+            orders_api=_flag(environment, "TRUEUP_ORDERS_API", default=False),
             allow_loopback=_flag(environment, "TRUEUP_ALLOW_LOOPBACK", default=False),
             connectwise_hosts=tuple((environment.get("TRUEUP_CONNECTWISE_HOSTS") or "").split()),
             halopsa_hosts=tuple((environment.get("TRUEUP_HALOPSA_HOSTS") or "").split()),
@@ -137,6 +142,42 @@ def _billing_basis(environment: Mapping[str, str], name: str) -> BillingBasis:
             f"{name} must be one of {', '.join(BillingBasis)}", remedy=f"Set {name} to one of them."
         )
     return BillingBasis(text)
+
+
+def _order_patience(environment: Mapping[str, str]) -> Patience:
+    usual = Patience()
+    return Patience(
+        chase_days=int(_number(environment, "TRUEUP_ORDER_CHASE_DAYS", Decimal(usual.chase_days))),
+        expiry_days=int(_number(environment, "TRUEUP_ORDER_EXPIRY_DAYS", Decimal(usual.expiry_days))),
+    )
+
+
+def _order_policy(environment: Mapping[str, str], patience: Patience) -> OrderPolicy:
+    """``TRUEUP_ORDER_MINIMUMS`` holds a number for every service and ``SERVICE=NUMBER`` for single ones: ``1 9702=25``.
+
+    Service ids with a space or an equals sign cannot be named in it.
+    """
+    usual = OrderPolicy()
+    minimum, minimums = usual.minimum_seats, {}
+    for word in (environment.get("TRUEUP_ORDER_MINIMUMS") or "").split():
+        service, _, seats = word.rpartition("=")
+        if not (seats.isascii() and seats.isdecimal() and len(seats) < 9):
+            raise ConfigurationInvalid(
+                "TRUEUP_ORDER_MINIMUMS must hold whole numbers",
+                remedy="Write a number, or SERVICE=NUMBER, separated by spaces: 1 9702=25.",
+            )
+        if service:
+            minimums[service] = int(seats)
+        else:
+            minimum = int(seats)
+    return OrderPolicy(
+        minimum_seats=minimum,
+        minimums=minimums,
+        change_seats=int(_number(environment, "TRUEUP_ORDER_CHANGE_SEATS", Decimal(usual.change_seats))),
+        change_percent=_number(environment, "TRUEUP_ORDER_CHANGE_PERCENT", usual.change_percent),
+        implementation_lead=(environment.get("TRUEUP_ORDER_LEAD") or "").strip(),
+        patience=patience,
+    )
 
 
 def _number(environment: Mapping[str, str], name: str, default: Decimal) -> Decimal:

@@ -17,6 +17,7 @@ from trueup.domain.canonical import sha256
 from trueup.domain.change_orders import ChangeOrder
 from trueup.domain.counts import Count, Known
 from trueup.domain.errors import Conflict, NotFound, VersionConflict
+from trueup.domain.integrations import Side
 from trueup.domain.legs_view import OrderedSeats
 from trueup.domain.order_checks import OrderPolicy, checks_of, notes_of
 from trueup.domain.order_parts import OrderReason, OrderState, Place, Signature
@@ -27,6 +28,7 @@ from trueup.domain.verdicts import OrderNeed, Reconciliation, Row
 from trueup.ports.change_orders import ChangeOrders
 from trueup.ports.clock import Clock
 from trueup.ports.state import Snapshots
+from trueup.ports.state_bundle import State
 
 _ATTEMPTS = 5
 
@@ -109,6 +111,16 @@ def note_reads(
         needs_review=tuple(noted.get(OrderState.NEEDS_REVIEW, ())),
         chased=tuple(noted.get("chased", ())),
         expired=tuple(noted.get(OrderState.EXPIRED, ())),
+    )
+
+
+def note_run_read(run_id: str, state: State, patience: Patience, clock: Clock) -> Noted:
+    """``note_reads`` on what this run has read of the vendor; nothing when that is not the newest read any more."""
+    read = state.snapshots.latest(Side.VENDOR)
+    if read is None or read.run_id != run_id:
+        return Noted()
+    return note_reads(
+        read, snapshots=state.snapshots, change_orders=state.change_orders, patience=patience, clock=clock
     )
 
 

@@ -18,6 +18,7 @@ from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import IntegrationName, Side
 from trueup.domain.legs_view import OrderedSeats
 from trueup.domain.mapping import in_system
+from trueup.domain.order_checks import OrderPolicy
 from trueup.domain.periods import local_day
 from trueup.domain.plan import ChangeKind, Plan, PlanState
 from trueup.domain.plan_building import PlanTerms, build_plan
@@ -28,7 +29,7 @@ from trueup.ports.change_orders import ChangeOrders
 from trueup.ports.clock import Clock
 from trueup.ports.state import Accounts, Allocations, Plans, Reconciliations, Services, Snapshots
 from trueup.ports.state_bundle import State
-from trueup.usecases.change_orders import open_ordered_seats, sent_order_seats
+from trueup.usecases.change_orders import draft_orders, note_run_read, open_ordered_seats, sent_order_seats
 from trueup.usecases.license_sync import LicensedLegs, licensed_legs
 from trueup.usecases.opening import connected, psa_capabilities
 
@@ -46,6 +47,7 @@ class ReconciliationPolicy:
     guards: GuardPolicy
     billing_basis: BillingBasis = BillingBasis.AGREEMENT
     bills_on_order: bool = False
+    orders: OrderPolicy = OrderPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +162,13 @@ def plan_on(inputs: ComparisonInputs, found: Reconciliation) -> Plan:
 
 
 def reconcile_reads(run: Run, *, actor: str, policy: ReconciliationPolicy, state: State, clock: Clock) -> Outcome:
-    """``reconcile_period`` on what this run has read: for the connected PSA, from when the run was asked to count."""
+    """``reconcile_period`` on what this run has read: for the connected PSA, from when the run was asked to count.
+
+    What the read of the vendor shows of sent orders is noted before, and what is to be ordered is drafted after.
+    """
     psa = connected(Side.PSA, state.integrations)
-    return reconcile_period(
+    note_run_read(run.id, state, policy.orders.patience, clock)
+    outcome = reconcile_period(
         period=run.period,
         run_id=run.id,
         actor=actor,
@@ -186,6 +192,16 @@ def reconcile_reads(run: Run, *, actor: str, policy: ReconciliationPolicy, state
         ),
         orders=sent_orders(policy, state.change_orders),
     )
+    draft_orders(
+        outcome.reconciliation,
+        run_id=run.id,
+        actor=actor,
+        policy=policy.orders,
+        time_zone=policy.time_zone,
+        change_orders=state.change_orders,
+        clock=clock,
+    )
+    return outcome
 
 
 def sent_orders(policy: ReconciliationPolicy, change_orders: ChangeOrders) -> SentOrders:
