@@ -17,6 +17,7 @@ _KINDS = {
     FileKind.LINES: "what the PSA bills: client, product, quantity, price",
     FileKind.CLIENTS: "clients of the PSA with their ids, where the lines have none",
     FileKind.PRODUCTS: "products of the PSA with their prices",
+    FileKind.LICENSES: "counts of licensed users by client, where Microsoft 365 may not be read",
 }
 
 

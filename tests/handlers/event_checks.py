@@ -63,6 +63,23 @@ def psa_was_read(stage: Stage, answer: Any) -> None:
     assert answer["progress"]["accounts"] == len(stage.world.companies)
 
 
+def a_file_of_license_counts(stage: Stage) -> dict[str, str]:
+    """Two clients' numbers, given in place of Microsoft 365."""
+    counts = b"Client,Licensed users,As of\nAlder Dental Group,44,2026-11-01\nBirch Ltd,3,2026-11-01\n"
+    stage.ok("PUT", "/v1/files/licenses?confirm=true", raw=counts, headers={"content-type": "text/csv"})
+    stage.ok("PUT", "/v1/integrations/license_files", {"address": "files:licenses", "fields": {}})
+    return {}
+
+
+def licenses_were_read(stage: Stage, answer: Any) -> None:
+    assert answer["done"]
+    assert "problem" not in answer
+    assert answer["progress"]["accounts"] == 2
+    read = stage.state.snapshots.latest(Side.LICENSES)
+    assert read is not None
+    assert (read.run_id, read.accounts) == (stage.facts["run_id"], 2)
+
+
 def names_were_matched(stage: Stage, answer: Any) -> None:
     totals = answer["accounts"]
     assert totals["all"] == len(stage.world.accounts)
@@ -494,6 +511,7 @@ CASES = {
     "vendor_sync_run": Case("begun", vendor_was_read),
     "vendor_sync_accept_drop": Case("begun", vendor_was_read),
     "psa_sync_run": Case("begun", psa_was_read),
+    "license_sync_run": Case("begun", licenses_were_read, prepare=a_file_of_license_counts),
     "auto_matching_run": Case("read", names_were_matched),
     "reconciliation_run": Case("mapped", plan_was_proposed),
     "plan_apply_approved": Case("approved", plan_was_applied),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tests.fakes.clock import FakeClock
 from tests.fakes.state import fake_state
 from trueup.adapters.files.exported import ExportedTables
+from trueup.adapters.files.licenses import LicenseFiles
 from trueup.adapters.files.psa import PsaFiles
 from trueup.adapters.files.vendor import VendorFiles
 from trueup.domain.accounts import VendorFacts, VendorPage
@@ -64,6 +65,9 @@ class Desk:
 
     def psa(self, page_size: int = 500) -> PsaFiles:
         return PsaFiles(self.uploads, self.clock, home_currency=self.currency, page_size=page_size)
+
+    def licenses(self, page_size: int = 500) -> LicenseFiles:
+        return LicenseFiles(self.uploads, self.clock, page_size=page_size)
 
     def vendor_facts(self, page_size: int = 500) -> VendorFacts:
         return vendor_facts(vendor_pages(self.vendor(page_size)))

@@ -22,17 +22,22 @@ OLD_AFTER = timedelta(days=7)
 
 
 class FileKind(StrEnum):
-    """accounts and counts come from the vendor's portal; lines, clients and products from the PSA."""
+    """accounts and counts come from the vendor's portal; lines, clients and products from the PSA; licenses are counts
+    of licensed users that people give where Microsoft 365 may not be read.
+    """
 
     ACCOUNTS = "accounts"
     COUNTS = "counts"
     LINES = "lines"
     CLIENTS = "clients"
     PRODUCTS = "products"
+    LICENSES = "licenses"
 
     @property
     def integration(self) -> IntegrationName:
         """The integration that reads it."""
+        if self is FileKind.LICENSES:
+            return IntegrationName.LICENSE_FILES
         return IntegrationName.VENDOR_FILES if self in _OF_THE_VENDOR else IntegrationName.PSA_FILES
 
     @property
@@ -159,6 +164,21 @@ FILE_FIELDS: dict[FileKind, tuple[FileField, ...]] = {
         FileField("price", "price", ("price", "unit price", "sell price")),
         FileField("cost", "cost", ("cost", "unit cost")),
         _CURRENCY,
+    ),
+    # A row names its client by one of the two. The id is whatever tells clients of one name apart, not the PSA's.
+    FileKind.LICENSES: (
+        FileField(
+            "client_id",
+            "id of the client",
+            ("client id", "company id", "customer id", "tenant id", "directory id", "microsoft id"),
+        ),
+        FileField(
+            "client_name",
+            "name of the client",
+            ("client name", "client", "company name", "company", "customer name", "customer", "tenant name", "tenant"),
+        ),
+        FileField("seats", "licensed users", _SEATS, required=True),
+        FileField("as_of", "day of the count", ("as of", "as of date", "counted on", "date", "report date")),
     ),
 }
 

@@ -136,7 +136,7 @@ def _record(reading: _Reading, row: TableRow) -> FileRecord | None:
     return FileRecord(row.line, texts, numbers, days, currency)
 
 
-_DAYS = frozenset({"starts_on", "ends_on"})
+_DAYS = frozenset({"starts_on", "ends_on", "as_of"})
 _PRICES = frozenset({"unit_price", "price", "cost"})
 _TEXTS: dict[str, Callable[[str], str]] = {
     **dict.fromkeys(("account_name", "client_name", "agreement_name", "product_name", "status"), name_of),
@@ -172,10 +172,14 @@ def _contradictions(kind: FileKind, records: list[FileRecord]) -> Iterator[str]:
                 yield f"line {record.line}: {what} for the same {labels[owner]}"
     if kind is FileKind.LINES:
         yield from _mixed_currencies(records)
+    if kind is FileKind.LICENSES:
+        nobody = (record for record in records if not _identity(kind, record))
+        yield from (f"line {record.line}: neither a name nor an id of a client" for record in nobody)
 
 
 _ONE_EACH: dict[FileKind, tuple[tuple[str, str], ...]] = {
     FileKind.COUNTS: (("account_id", "account_name"), ("service_id", "service_name")),
+    FileKind.LICENSES: (("client_id", "client_name"),),
     FileKind.LINES: (("client_id", "client_name"), ("agreement_id", "client_id"), ("agreement_id", "client_name")),
 }
 """Pairs of which the first may have one of the second only."""
@@ -197,6 +201,7 @@ _SAME = {
     FileKind.CLIENTS: "the same client",
     FileKind.LINES: "the same line",
     FileKind.PRODUCTS: "the same product code",
+    FileKind.LICENSES: "the same client",
 }
 
 
@@ -206,7 +211,7 @@ def _identity(kind: FileKind, record: FileRecord) -> object:
         return record.text("account_id")
     if kind is FileKind.COUNTS:
         return record.text("account_id"), record.text("service_id") or record.text("service_name")
-    if kind is FileKind.CLIENTS:
+    if kind in {FileKind.CLIENTS, FileKind.LICENSES}:
         return record.text("client_id") or record.text("client_name")
     if kind is FileKind.PRODUCTS:
         return record.text("product_code")
