@@ -165,12 +165,15 @@ def test_one_client_is_told_with_three_counts_ages_and_the_verdict_in_words(gate
     for row, same in zip(found["rows"], expected, strict=True):
         assert row["verdict_words"] == same["verdict"].replace("_", " ")
         assert row["monthly_money"] == same["monthly_money"]
+        assert {"bill_target", "bill_basis", "order"} <= set(row)
+        assert (row["bill_target"], row["order"]) == (same["bill_target"], same["order"])
         for leg in ("agreement", "licensed", "billed"):
             counted = row["counts"][leg]
             assert (counted["seats"], counted["basis"]) == (same["counts"][leg]["seats"], same["counts"][leg]["basis"])
             assert (counted["age_hours"] is None) == (counted["seats"] is None)
     assert found["psa_read_at"]
     assert found["vendor_read_at"]
+    assert found["licenses_read_at"] is None, "license counts are not connected here"
     reply = gateway.ask("GET", "/v1/psa/clients/999999", gateway.key("counts:read")["key"])
     assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
 

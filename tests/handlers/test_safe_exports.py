@@ -33,7 +33,7 @@ from trueup.domain.guards import Hold
 from trueup.domain.mapping import AccountEntry, Decision, FormerTarget, MappingState, MappingTotals, ServiceEntry
 from trueup.domain.matching import MatchRule
 from trueup.domain.plan import Change, ChangeResult, Plan
-from trueup.domain.verdicts import Member, Reconciliation, Row, RowCounts, Totals, Verdict
+from trueup.domain.verdicts import Member, OrderNeed, Reconciliation, Row, RowCounts, Totals, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
@@ -74,6 +74,7 @@ def compared(text: str) -> Reconciliation:
     row = Row(
         "r1", (member,), PsaAccountId(text), text, ProductId(text), text, RowCounts(less, Missing(text), more),
         Verdict.BILL_LESS, Decimal("-25.50"), "USD", (text,),
+        order=OrderNeed(VendorAccountId(text), ServiceId(text), 3, 1, text),
     )  # fmt: skip
     totals = Totals(1, ((Verdict.BILL_LESS, 1),), MappingTotals(mapped=1), 3, 9, (), 0)
     return Reconciliation("2026-09", (row,), (), (), (), totals)
@@ -117,8 +118,41 @@ def test_S6_no_cell_of_any_export_is_a_formula(text: str) -> None:
 @pytest.mark.fault("S6")
 def test_S6_our_own_numbers_stay_numbers() -> None:
     (row,) = csv.DictReader(io.StringIO(result_csv(compared("Alder")), newline=""))
-    assert (row["difference"], row["monthly_money"]) == ("-6", "-25.50")
-    assert row["what_to_do"] == "set the quantity to 3 (it is 9)"
+    assert (row["difference"], row["monthly_money"], row["order"]) == ("-6", "-25.50", "-2")
+    assert row["what_to_do"] == (
+        "set the quantity to 3 (it is 9); order 2 less (agreement 3, licensed 1): first, Alder"
+    )
+
+
+def test_the_table_tells_each_count_with_its_basis_and_its_time_and_what_to_order() -> None:
+    found = compared("Alder")
+    (row,) = csv.DictReader(io.StringIO(reconciliation_csv(found), newline=""))
+    legs = {leg: (row[leg], row[f"{leg}_basis"], row[f"{leg}_as_of"]) for leg in ("agreement", "licensed", "billed")}
+    assert legs == {
+        "agreement": ("3", "manual_file", "2026-09-01T00:00:00Z"),
+        "licensed": ("", "missing", ""),
+        "billed": ("9", "psa_line", "2026-09-01T00:00:00Z"),
+    }
+    assert (row["bill_target"], row["order_target"], row["order_delta"], row["order_obstacle"]) == (
+        "3", "1", "-2", "Alder",
+    )  # fmt: skip
+    by_users = Known(Seats(5), Basis.LICENSED_USERS, NOW)
+    (row_found,) = found.rows
+    counted = replace(row_found, target=by_users, counts=replace(row_found.counts, licensed=by_users), order=None)
+    (row,) = csv.DictReader(io.StringIO(reconciliation_csv(replace(found, rows=(counted,))), newline=""))
+    assert (row["licensed"], row["licensed_basis"], row["bill_target"]) == ("5", "licensed_users", "5")
+    assert (row["order_target"], row["order_delta"]) == ("", "")
+    (row,) = csv.DictReader(io.StringIO(result_csv(replace(found, rows=(counted,))), newline=""))
+    assert (row["difference"], row["what_to_do"]) == ("-4", "set the quantity to 5 (it is 9)")
+
+
+def test_what_to_order_is_said_where_only_the_order_is_off() -> None:
+    found = compared("Alder")
+    (row,) = found.rows
+    need = OrderNeed(VendorAccountId("V1"), ServiceId("S1"), 3, 5)
+    more = replace(row, verdict=Verdict.ORDER_MORE, order=need, monthly_money=Decimal(0))
+    (cells,) = csv.DictReader(io.StringIO(result_csv(replace(found, rows=(more,))), newline=""))
+    assert (cells["order"], cells["what_to_do"]) == ("+2", "order 2 more (agreement 3, licensed 5)")
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if not text.startswith(("\t", "\r", " "))])
