@@ -222,11 +222,14 @@ def _page(
     context: str,
 ) -> Reply:
     """A page with the link to the next one or, at the end of a delta query, to what comes after."""
-    if request.fault("repeated_token") or request.fault("token_loop"):
-        following = _state(request.query.get("$skiptoken", "")) or {**(ended or {}), "at": 0}
+    before = _state(request.query.get("$skiptoken", "")) or {}
+    anywhere = {**(following or ended or {}), "at": 0}
+    if request.fault("repeated_token"):
+        following = before or anywhere
+    elif request.fault("token_loop"):
+        following = {**anywhere, "round": 1 - before.get("round", 1)}
     elif request.fault("endless_tokens"):
-        before = _state(request.query.get("$skiptoken", "")) or {}
-        following = {**(following or ended or {}), "at": 0, "round": before.get("round", 0) + 1}
+        following = {**anywhere, "round": before.get("round", 0) + 1}
     if request.fault("duplicate_page"):
         rows = [*rows, *rows]
     base = "https://elsewhere.example" if request.fault("link_elsewhere") else request.base_url

@@ -26,8 +26,9 @@ from trueup.domain.errors import PermissionMissing, VendorTrouble
 
 TENANTS_TRIED: Final = 5
 _USERS_DOING = "trying to read users"
-_USERS_QUERY = (("$select", "id,userPrincipalName,assignedLicenses"), ("$top", "5"))
-_NOT_TRIED = "not tried: no client's tenant could be entered"
+_USERS_QUERY = (("$select", "id,userPrincipalName,assignedLicenses"), ("$top", "20"))
+_NO_TENANT = "not tried: no client's tenant could be entered"
+_NO_USER = "not tried: no user could be read"
 
 NO_GDAP_NOTE: Final = (
     "The list of GDAP customers may not be read; the clients are those of the partner contracts, which may be others."
@@ -72,9 +73,9 @@ def check_credential(
         identity,
         (
             tenants,
-            tried.licenses or Capability("licenses", False, SKUS_PERMISSION, _NOT_TRIED),
-            tried.users or Capability("users", False, USERS_PERMISSION, _NOT_TRIED),
-            tried.mailboxes or Capability("mailbox_kinds", False, MAILBOXES_PERMISSION, _NOT_TRIED),
+            tried.licenses or Capability("licenses", False, SKUS_PERMISSION, _NO_TENANT),
+            tried.users or Capability("users", False, USERS_PERMISSION, _NO_TENANT),
+            tried.mailboxes or Capability("mailbox_kinds", False, MAILBOXES_PERMISSION, _NO_USER),
         ),
         tuple(tried.notes),
     )
@@ -110,7 +111,8 @@ def _try_tenant(tried: _Tried, session: GraphSession) -> None:
     except PermissionMissing as error:
         tried.users = Capability("users", False, USERS_PERMISSION, error.message)
     if users:
-        _try_mailbox(tried, session, users[0].id)
+        # Whoever has a license most likely has a mailbox.
+        _try_mailbox(tried, session, next((user for user in users if user.sku_ids), users[0]).id)
 
 
 def _try_mailbox(tried: _Tried, session: GraphSession, user_id: str) -> None:
