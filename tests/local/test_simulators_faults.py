@@ -87,7 +87,7 @@ def test_a_fault_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_every_kind_is_exercised_by_a_test() -> None:
     here = Path(__file__)
-    beside = ("test_simulators_vendor_faults.py", "test_simulators_halopsa.py")
+    beside = ("test_simulators_vendor_faults.py", "test_simulators_halopsa.py", "test_simulators_microsoft365.py")
     text = here.read_text() + "".join(here.with_name(name).read_text() for name in beside)
     missing = [kind for kind in KINDS if f'"{kind}"' not in text]
     assert missing == []
