@@ -79,9 +79,9 @@ def _line(user: PortalUser) -> str:
 
 
 def _mailto(to: str, subject: str, text: str) -> str:
-    link = (
-        f"mailto:{_percent(to)}?subject={_percent(subject)}&body={_percent(text.replace(chr(10), chr(13) + chr(10)))}"
-    )
+    local, at, domain = to.rpartition("@")
+    body = text.replace("\n", "\r\n")
+    link = f"mailto:{_percent(local)}{at}{_percent(domain)}?subject={_percent(subject)}&body={_percent(body)}"
     return link if len(link) <= MAILTO_CHARACTERS_MAXIMUM else ""
 
 
