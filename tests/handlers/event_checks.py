@@ -12,6 +12,7 @@ from typing import Any
 
 from local.simulators import credentials
 from tests.handlers import line_checks as lines
+from tests.handlers import portal_user_checks as portal_users
 from tests.handlers.stage import APPROVER, CALLBACK_ID, CONNECTWISE_FIELDS, PREPARER, Reply, Stage
 from trueup import bootstrap
 from trueup.domain.integrations import ConnectionState, IntegrationName, Side
@@ -560,6 +561,14 @@ CASES = {
     "portal_line_divisions_list": Case("proposed", lines.lists_divisions, prepare=lines.divided_lines),
     "portal_line_division_put": Case("proposed", lines.divided, prepare=lines.several_lines),
     "portal_line_division_delete": Case("proposed", lines.forgot_a_division, prepare=lines.divided_lines),
+    "portal_users_list": Case("connected", portal_users.lists_users, prepare=portal_users.a_checked_user),
+    "portal_user_add": Case("connected", portal_users.added),
+    "portal_users_import": Case("connected", portal_users.imported),
+    "portal_users_check": Case("connected", portal_users.checked, prepare=portal_users.one_user),
+    "portal_users_mail": Case("connected", portal_users.wrote_the_mail, prepare=portal_users.a_checked_user),
+    "portal_user_delete": Case("connected", portal_users.removed, prepare=portal_users.one_user),
+    "portal_user_tick": Case("connected", portal_users.ticked, prepare=portal_users.one_user),
+    "portal_user_invite": Case("connected", portal_users.invited, prepare=portal_users.one_user),
     "portal_run_start_effective": Case("connected", lines.started_a_dated_run),
     "portal_api_keys_list": Case("connected", lists_keys, prepare=a_key),
     "portal_api_key_create": Case("connected", made_a_key),

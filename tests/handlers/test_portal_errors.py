@@ -37,6 +37,8 @@ BODIES: dict[str, Any] = {
         "reason": "because",
     },
     "POST /v1/api-keys": {"name": "Rule", "scopes": ["counts:read"]},
+    "POST /v1/portal-users": {"name": "Dana Ops", "address": "dana.ops@simmsp.example"},
+    "POST /v1/portal-users/{address}/tick": {"item": "two_factor", "done": True},
 }
 """A good body of every route that takes one."""
 
@@ -108,6 +110,9 @@ def test_S11_members_that_are_not_asked_for_are_refused_by_every_route(untouched
         ("POST", "/v1/plans/unknown/changes/chg-1/release", {"reason": "because"}),
         ("POST", "/v1/plans/unknown/approve", {"checksum": "0" * 64}),
         ("POST", "/v1/plans/unknown/apply", {"checksum": "0" * 64}),
+        ("DELETE", "/v1/portal-users/nobody@msp.example", None),
+        ("POST", "/v1/portal-users/nobody@msp.example/tick", {"item": "sso"}),
+        ("POST", "/v1/portal-users/nobody@msp.example/invite", None),
         ("GET", "/v1/reconciliation?period=2019-01", None),
         ("GET", "/v1/exports/reconciliation.csv?period=2019-01", None),
     ],

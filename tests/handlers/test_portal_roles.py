@@ -28,7 +28,7 @@ NEEDED = {
 """What is more than the rule: reading needs viewer, writing needs preparer."""
 
 
-NEED_NO_ID = {("POST", "/v1/runs"), ("POST", "/v1/api-keys"), ("POST", "/v1/callbacks")}
+NEED_NO_ID = {("POST", path) for path in ("/v1/runs", "/v1/api-keys", "/v1/callbacks", "/v1/portal-users")}
 """What changes something without an id that could be unknown."""
 
 
