@@ -13,6 +13,7 @@ from local.simulators.autotask_periods import period_type_of
 from local.simulators.autotask_units import STATE, AdjustmentError, line_of_row
 from local.simulators.autotask_webhooks import WEBHOOK_ROUTES, webhook_fields, webhook_records
 from local.simulators.messages import Reply, Request, json_reply, wire_time
+from local.simulators.tickets import AUTOTASK_ROUTES, autotask_records
 from local.simulators.world import PsaAddition, WriteRecord
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ _SINGULAR = {
     "Services": "Service",
     "CompanyWebhooks": "CompanyWebhook",
     "CompanyWebhookFields": "CompanyWebhookField",
+    "Tickets": "Ticket",
 }
 _QUERIED = tuple(name for name in _SINGULAR if name != "ContractServiceAdjustments")
-_CREATED = ("ContractServiceAdjustments", "CompanyWebhooks", "CompanyWebhookFields")
+_CREATED = ("ContractServiceAdjustments", "CompanyWebhooks", "CompanyWebhookFields", "Tickets")
 _WORDS = {
     word.casefold(): word
     for word in (
@@ -119,6 +121,8 @@ def _records(simulator: "AutotaskSimulator", entity: str, wanted: Any = None) ->
             return (row.record() for line in lines for row in simulator.units.rows_of(line))
         case "CompanyWebhooks":
             return iter(webhook_records(simulator))
+        case "Tickets":
+            return iter(autotask_records(simulator))
     return iter(webhook_fields(simulator))
 
 
@@ -284,6 +288,7 @@ def _next_item_id(simulator: "AutotaskSimulator") -> int:
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/ThresholdInformation": {"GET": _threshold},
     **WEBHOOK_ROUTES,
+    **AUTOTASK_ROUTES,
     "/ContractServiceAdjustments": {"POST": _adjust},
     "/Contracts/{id}/ServiceAdjustments": {"POST": _adjust},
     "/{entity}/query": {"GET": _query, "POST": _query},

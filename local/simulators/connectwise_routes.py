@@ -20,6 +20,7 @@ from local.simulators.connectwise_records import (
     keep_more,
 )
 from local.simulators.messages import Reply, Request, json_reply, wire_time
+from local.simulators.tickets import CONNECTWISE_ROUTES
 from local.simulators.world import PsaAddition, WriteRecord
 
 if TYPE_CHECKING:
@@ -292,6 +293,7 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/procurement/catalog": {"GET": _catalog},
     "/procurement/catalog/count": {"GET": _catalog_count},
     "/procurement/catalog/{id}": {"GET": _catalog_item},
+    **CONNECTWISE_ROUTES,
     "/system/audittrail": {"GET": _audit_trail},
     "/system/callbacks": {"GET": callbacks.list_callbacks, "POST": callbacks.post_callback},
     "/system/callbacks/{id}": {

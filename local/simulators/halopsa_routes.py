@@ -9,6 +9,7 @@ from local.simulators.halopsa_records import client_record, invoice_record, item
 from local.simulators.halopsa_webhooks import delete_webhook, list_webhooks, post_webhook
 from local.simulators.halopsa_writing import post_invoices
 from local.simulators.messages import Reply, Request, json_reply
+from local.simulators.tickets import HALOPSA_ROUTES
 from local.simulators.world import WriteRecord
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/InvoiceChange": {"GET": _changes},
     "/Item": {"GET": _items},
     "/Item/{id}": {"GET": _item},
+    **HALOPSA_ROUTES,
     "/Webhook": {"GET": list_webhooks, "POST": post_webhook},
     "/Webhook/{guid}": {"DELETE": delete_webhook},
 }

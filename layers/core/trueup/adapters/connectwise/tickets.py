@@ -1,8 +1,8 @@
 """Service tickets of one ConnectWise site: finds an open one by a mark in its summary, and makes one.
 
-Published: a summary has at most 100 characters, and ``initialDescription`` is taken on a POST only. That conditions may
-say ``summary like "%text%"`` is documented; that a search finds a ticket in the moment it is made is assumed. Making is
-not repeatable, so it is sent again only when it surely was not taken. It must not read a ticket's notes.
+Published: a summary has at most 100 characters, and ``initialDescription`` is taken on a POST only. That conditions
+know ``contains`` is documented; that a search finds a ticket in the moment it is made is assumed. Making is not
+repeatable, so it is sent again only when it surely was not taken. It must not read a ticket's notes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ConnectWiseTickets:
         reply = self._session.read(
             PATH,
             query=(
-                ("conditions", f'company/id={company} and closedFlag=false and summary like "%{marker}%"'),
+                ("conditions", f'company/id={company} and closedFlag=false and summary contains "{marker}"'),
                 ("fields", "id,summary,closedFlag"),
                 ("orderBy", "id asc"),
                 ("pageSize", "25"),
