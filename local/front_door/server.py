@@ -29,7 +29,7 @@ BODY_BYTES_MAXIMUM = 10 * 1024 * 1024
 
 IDLE_SECONDS = 60
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-WRITE_TYPES = frozenset({"application/json", "text/csv"})
+WRITE_TYPES = frozenset({"application/json", "text/csv", "application/octet-stream"})
 """None of these can be sent to another site by a page without asking first, which is always refused here."""
 
 access_log = logging.getLogger("trueup.front_door")
@@ -134,7 +134,7 @@ def _refusal(request: WebRequest) -> WebReply | None:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.body and kind not in WRITE_TYPES:
         return problem_reply(
-            415, "input_invalid", "the body must be JSON", "Send Content-Type: application/json.", request.request_id
+            415, "input_invalid", "the body must be JSON or a file", "Name its Content-Type.", request.request_id
         )
     return None
 

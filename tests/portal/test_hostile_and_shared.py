@@ -19,7 +19,19 @@ HOSTILE = (
     "A" * 10_000,
     "{{7*7}} ${window.pwned=1}",
 )
-SCREENS = ("/integrations", "/accounts", "/services", "/reconcile?view=all", "/plan", "/history", "/history?show=runs")
+SCREENS = (
+    "/integrations",
+    "/accounts",
+    "/services",
+    "/reconcile?view=all",
+    "/plan",
+    "/history",
+    "/history?show=runs",
+    "/files",
+    "/settings",
+    "/settings?show=callbacks",
+    "/settings?show=lines",
+)
 
 
 def hostile_world() -> World:
@@ -53,7 +65,7 @@ def visitor(browser: Browser, town: Town) -> Iterator[Visitor]:
 
 def drawn(visitor: Visitor, path: str) -> None:
     visitor.go(path)
-    expect(visitor.page.locator(".rows .row, .card, .runs li").first).to_be_visible()
+    expect(visitor.page.locator(".rows .row, .card, .runs li, .records li, .empty").first).to_be_visible()
 
 
 @pytest.mark.fault("S7")

@@ -184,8 +184,8 @@ def visiting(browser: Browser, town: Town, viewport: Any = None, **options: Any)
     page.on("dialog", lambda dialog: visitor.complaints.append(f"dialog {dialog.message}"))
     try:
         yield visitor
-        assert visitor.refused() == []
-        assert visitor.complaints == []
+        assert visitor.refused() == [], visitor.refused()
+        assert visitor.complaints == [], visitor.complaints
     finally:
         context.close()
 

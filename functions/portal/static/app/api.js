@@ -27,6 +27,9 @@ export const get = (path, query) => send("GET", path, { query });
 export const put = (path, body, query) => send("PUT", path, { body, query });
 export const post = (path, body) => send("POST", path, { body });
 export const remove = (path, query) => send("DELETE", path, { query });
+// A file as it lies on the disk: what its letters mean is found out by the server.
+export const putFile = (path, content, query) => send("PUT", path, { query, text: content, type: "application/octet-stream" });
+export const postFile = (path, content, query) => send("POST", path, { query, text: content, type: "application/octet-stream" });
 export const postCsv = (path, text) => send("POST", path, { text, type: "text/csv" });
 
 // Fetch as the sign-in library wants it; it talks to the identity provider and to nobody else.

@@ -20,6 +20,8 @@ import { Finish } from "./screens/finish.js";
 import { Reconcile } from "./screens/reconcile.js";
 import { PlanScreen } from "./screens/plan.js";
 import { History } from "./screens/history.js";
+import { Files } from "./screens/files.js";
+import { SettingsScreen } from "./screens/settings_screen.js";
 
 const SCREENS = [
   { page: "reconcile", words: "Reconcile", icon: "scales", key: "r", screen: Reconcile, group: "The month" },
@@ -28,6 +30,8 @@ const SCREENS = [
   { page: "services", words: "Services", icon: "box", key: "s", screen: Services, group: "Mapping" },
   { page: "integrations", words: "Integrations", icon: "plug", key: "i", screen: Integrations, group: "Set-up" },
   { page: "finish", words: "Finish", icon: "flag", key: "f", screen: Finish, group: "Set-up", hidden: true },
+  { page: "files", words: "Files", icon: "upload", key: "l", screen: Files, group: "Set-up" },
+  { page: "settings", words: "Settings", icon: "gear", key: "t", screen: SettingsScreen, group: "Set-up" },
   { page: "history", words: "History", icon: "history", key: "h", screen: History, group: "Record" },
 ];
 

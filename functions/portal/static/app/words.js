@@ -94,6 +94,26 @@ const GUARDS = {
 
 export const guard = (value) => GUARDS[value] || sentence(value);
 
+const SCOPES = {
+  "runs:start": "Start runs",
+  "counts:read": "Read counts",
+  "plan:read": "Read plans",
+  "plan:approve": "Approve plans",
+};
+
+export const scope = (value) => SCOPES[value] || sentence(value);
+export const scopes = Object.keys(SCOPES);
+
+const FILE_KINDS = {
+  accounts: "Accounts",
+  counts: "Seat counts",
+  lines: "Agreement lines",
+  clients: "Clients",
+  products: "Products",
+};
+
+export const fileKind = (value) => FILE_KINDS[value] || sentence(value);
+
 export const STEPS = ["sync", "match", "reconcile", "approve", "apply"];
 
 const STEP_WORDS = {

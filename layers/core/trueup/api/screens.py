@@ -18,7 +18,9 @@ from typing import Any
 
 from trueup.settings import Settings, settings
 
-PAGES = frozenset({"", "integrations", "accounts", "services", "finish", "reconcile", "plan", "history"})
+PAGES = frozenset(
+    {"", "integrations", "accounts", "services", "finish", "reconcile", "plan", "history", "files", "settings"}
+)
 """The first word of every address that is a screen."""
 
 ASSETS = "/assets/"

@@ -24,6 +24,12 @@ export function Dialog({ title, onClose, children, wide = false }) {
   </dialog>`;
 }
 
+// Asks once more before something that is not taken back by a key.
+export function Sure({ title, confirm, onConfirm, onClose, isBusy, problem, children, keep = "Cancel" }) {
+  return html`<${Dialog} title=${title} onClose=${onClose}>${children}${problem}
+    <footer><button onClick=${onClose} autofocus>${keep}</button><button class="danger" onClick=${onConfirm} disabled=${isBusy}>${confirm}</button></footer></${Dialog}>`;
+}
+
 // Asks for a reason in a person's words; the words stay in the history.
 export function ReasonDialog({ title, children, label = "Reason", confirm, onConfirm, onClose, suggestions = [], isBusy, problem }) {
   const [reason, setReason] = useState("");

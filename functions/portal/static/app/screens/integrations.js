@@ -27,8 +27,8 @@ export function Integrations() {
     <${Steps} at="connect" />
     <header class="screen-head"><div><h1>Integrations</h1><p class="lead">A credential is tried before it is stored, and never shown again.</p></div></header>
     ${SIDES.map(({ side, title, lead }) => html`<${Side} key=${side} title=${title} lead=${lead} run=${run}
-      all=${integrations.filter((one) => one.side === side)} onConnect=${setForm} onLeave=${setLeaving} />`)}
-    ${form && html`<${ConnectForm} integration=${form} onClose=${() => setForm(null)} />`}
+      all=${integrations.filter((one) => one.side === side)} onConnect=${(integration, present = null) => setForm({ integration, present })} onLeave=${setLeaving} />`)}
+    ${form && html`<${ConnectForm} integration=${form.integration} present=${form.present} onClose=${() => setForm(null)} />`}
     ${leaving && html`<${Disconnect} integration=${leaving} onClose=${() => setLeaving(null)} />`}
   </section>`;
 }
@@ -40,14 +40,14 @@ function Side({ title, lead, all, run, onConnect, onLeave }) {
     <div class="cards">
       ${connected.map((one) => html`<${Card} key=${one.name} integration=${one} run=${run} onConnect=${onConnect} onLeave=${onLeave} />`)}
     </div>
-    ${others.length > 0 && (connected.length ? html`<details class="others"><summary>Other systems</summary><${Choices} all=${others} isBlocked=${connected[0]} onConnect=${onConnect} /></details>` : html`<${Choices} all=${others} onConnect=${onConnect} />`)}
+    ${others.length > 0 && (connected.length ? html`<details class="others"><summary>Other systems</summary><${Choices} all=${others} present=${connected[0]} onConnect=${onConnect} /></details>` : html`<${Choices} all=${others} onConnect=${onConnect} />`)}
   </section>`;
 }
 
-function Choices({ all, isBlocked, onConnect }) {
+function Choices({ all, present, onConnect }) {
   return html`<ul class="choices">${all.map((one) => html`<li key=${one.name}>
     <span class="choice-name">${one.label}</span><${Status} of=${connection(one.state)} />
-    ${isBlocked ? html`<span class="quiet">Disconnect ${isBlocked.label} first</span>` : html`<button onClick=${() => onConnect(one)}>Connect</button>`}
+    <button onClick=${() => onConnect(one, present)}>${present ? `Change to it…` : "Connect"}</button>
   </li>`)}</ul>`;
 }
 
@@ -89,14 +89,14 @@ function grant(granted) {
   return { icon: "question", tone: "quiet", words: "Not tried" };
 }
 
-function ConnectForm({ integration, onClose }) {
+function ConnectForm({ integration, present, onClose }) {
   const write = useWrite();
   const [address, setAddress] = useState(integration.address || integration.default_address || "");
   const [fields, setFields] = useState(() => Object.fromEntries(integration.fields.map((field) => [field.name, integration.settings?.[field.name] || ""])));
   const submit = (event) => {
     event.preventDefault();
     write.run(async () => {
-      await put(`/v1/integrations/${integration.name}`, { address: address.trim(), fields });
+      await put(`/v1/integrations/${integration.name}`, { address: address.trim(), fields, switch: present !== null });
       await refreshIntegrations();
       onClose();
       await afterConnecting(integration);
@@ -104,6 +104,7 @@ function ConnectForm({ integration, onClose }) {
   };
   return html`<${Dialog} title=${`Connect ${integration.label}`} onClose=${onClose}>
     <form onSubmit=${submit} autocomplete="off">
+      ${present && html`<p class="note"><${Icon} name="note" /><span>${integration.label} takes the place of <b>${present.label}</b>. What is mapped now is kept as files; accounts are matched again by name, and services are mapped again.</span></p>`}
       <ol class="vendor-steps">${integration.fields.map((field, place) => html`<li key=${field.name}>
         <label class="field"><span>${field.label}</span><small id=${`where-${field.name}`}>${field.where}</small>
           <input type=${field.secret ? "password" : "text"} name=${field.name} required autofocus=${place === 0} autocomplete=${field.secret ? "new-password" : "off"} spellcheck="false"

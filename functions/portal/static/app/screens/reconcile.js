@@ -14,6 +14,7 @@ import { Empty, Loading, ProblemNote } from "../parts/problem.js";
 import { Count, Money, Name, When } from "../parts/text.js";
 import { VirtualTable, focusTable } from "../parts/table.js";
 import { SearchField } from "./accounts.js";
+import { isHeld } from "./change_parts.js";
 import { RowDrawer } from "./row_drawer.js";
 import { SavedViews } from "./saved_views.js";
 import { grouped, matchesText, ordered, rowWords } from "./reconcile_rows.js";
@@ -49,7 +50,7 @@ export function Reconcile() {
   const plan = useLoad(async () => (found.value ? planOf(found.value.head) : null), [found.value?.head.run_id, changes]);
   const fresh = useFresh(found.value);
   const rows = useMemo(() => chosenRows(found.value?.rows || [], query), [found.value, query.q, query.verdict, query.view, query.sort, query.group]);
-  const changeOf = useMemo(() => new Map((plan.value?.changes || []).map((change) => [change.line_id, change])), [plan.value]);
+  const changesOf = useMemo(() => byRow(plan.value?.changes || []), [plan.value]);
   const place = query.row ? rows.findIndex((row) => row.id === query.row) : -1;
   const openRow = place >= 0 ? rows[place] : null;
   useLayoutEffect(() => { if (place >= 0) setActive(place); }, [place]);
@@ -73,10 +74,10 @@ export function Reconcile() {
     ${found.value && html`
       <${Filters} query=${query} totals=${head.totals} head=${head} />
       <div class="with-drawer">
-        ${rows.length === 0 ? html`<${NoRows} query=${query} totals=${head.totals} />` : html`<${VirtualTable} name="reconcile" label=${`Comparison of ${periodName(head.period)}`} items=${rows} columns=${columnsFor(changeOf, query)}
+        ${rows.length === 0 ? html`<${NoRows} query=${query} totals=${head.totals} />` : html`<${VirtualTable} name="reconcile" label=${`Comparison of ${periodName(head.period)}`} items=${rows} columns=${columnsFor(changesOf, query)}
           keyOf=${(row) => row.id} rowHeight=${56} narrowHeight=${132} active=${active} onActive=${choose} onOpen=${open} opensOnClick
           rowClass=${(row) => `${row.isGroup ? "is-group" : `verdict-${row.verdict}`} ${fresh.has(row.id) ? "is-fresh" : ""} ${row.id === query.row ? "is-open" : ""}`} rowLabel=${rowWords} />`}
-        ${openRow && html`<${RowDrawer} key=${openRow.id} row=${openRow} change=${changeOf.get(openRow.line_id)} plan=${plan.value} onClose=${close} />`}
+        ${openRow && html`<${RowDrawer} key=${openRow.id} row=${openRow} inPlan=${changesOf.get(openRow.id) || []} plan=${plan.value} onClose=${close} />`}
       </div>
       <${PlanBar} plan=${plan.value} run=${run} />`}
   </section>`;
@@ -139,7 +140,7 @@ function Filters({ query, totals, head }) {
   </div>`;
 }
 
-function columnsFor(changeOf, query) {
+function columnsFor(changesOf, query) {
   const sorter = (name) => ({ direction: (query.sort || "money") === name ? (name === "client" ? "ascending" : "descending") : undefined, toggle: () => show({ sort: name }) });
   const blank = (render) => (row, ...rest) => (row.isGroup ? null : render(row, ...rest));
   return [
@@ -148,13 +149,20 @@ function columnsFor(changeOf, query) {
     { key: "agreement", label: "Agreement", className: "number cell-agreement", render: blank((row) => html`<${Count} count=${row.counts.agreement} />`) },
     { key: "licensed", label: "Licensed", className: "number cell-licensed", render: blank((row) => html`<${Count} count=${row.counts.licensed} />`) },
     { key: "billed", label: "Billed", className: "number cell-billed", render: blank((row) => html`<${Count} count=${row.counts.billed} />`) },
-    { key: "verdict", label: "Verdict", className: "cell-verdict", render: blank((row) => html`<div class="stack"><${Status} of=${verdict(row.verdict)} words=${rowWords(row, true)} /><span class="second" title=${row.reasons.join("; ")}><${Held} change=${changeOf.get(row.line_id)} />${shownName(row.reasons[0] || plainWords(row.agreement_name || ""))}</span></div>`) },
+    { key: "verdict", label: "Verdict", className: "cell-verdict", render: blank((row) => html`<div class="stack"><${Status} of=${verdict(row.verdict)} words=${rowWords(row, true)} /><span class="second" title=${row.reasons.join("; ")}><${Held} changes=${changesOf.get(row.id)} />${shownName(row.reasons[0] || plainWords(row.agreement_name || ""))}</span></div>`) },
     { key: "money", label: "A month", className: "number cell-money", sort: sorter("money"), render: (row) => (row.isGroup ? (row.money.length === 1 ? html`<${Money} amount=${row.money[0][1].toFixed(2)} currency=${row.money[0][0]} sign />` : null) : row.verdict === "in_line" ? html`<span class="quiet">—</span>` : html`<${Money} amount=${row.monthly_money} currency=${row.currency} sign />`) },
   ];
 }
 
-function Held({ change }) {
-  if (!change || !change.guard || change.guard.state !== "held") return null;
+// A row has one change, or one for each line that its seats are divided among.
+function byRow(changes) {
+  const found = new Map();
+  for (const change of changes) found.set(change.row_id, [...(found.get(change.row_id) || []), change]);
+  return found;
+}
+
+function Held({ changes }) {
+  if (!(changes || []).some(isHeld)) return null;
   return html`<span class="held-mark"><${Icon} name="lock" />held · </span>`;
 }
 

@@ -3,16 +3,17 @@
 import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { get, put } from "../api.js";
 import { useLoad, useWrite } from "../load.js";
-import { changed } from "../live.js";
+import { changed, useLive } from "../live.js";
 import { follow, href } from "../router.js";
 import { toast } from "../toasts.js";
 import { number, time, name as shownName } from "../format.js";
-import { plainWords, verdict } from "../words.js";
+import { ROLES, plainWords, verdict } from "../words.js";
 import { Icon, Status } from "../parts/icon.js";
 import { ReasonDialog } from "../parts/dialog.js";
 import { ProblemNote } from "../parts/problem.js";
 import { Money, Name, When } from "../parts/text.js";
 import { ChangeLine, GuardNotes } from "./change_parts.js";
+import { AddLine, DivideLines, canAdd, canDivide } from "./line_dialogs.js";
 import { differenceOf, rowWords } from "./reconcile_rows.js";
 
 const LEGS = [
@@ -21,7 +22,10 @@ const LEGS = [
   { key: "billed", words: "Billed", lead: "what the client pays for" },
 ];
 
-export function RowDrawer({ row, change, plan, onClose }) {
+export function RowDrawer({ row, inPlan, plan, onClose }) {
+  const { me } = useLive();
+  const [asking, setAsking] = useState(null);
+  const may = me ? (ROLES[me.role] || 0) >= ROLES.preparer : false;
   const [isExcluding, setExcluding] = useState(false);
   const heading = useRef(null);
   const write = useWrite();
@@ -40,12 +44,17 @@ export function RowDrawer({ row, change, plan, onClose }) {
     <section><h3>Where the numbers come from</h3>${LEGS.map((leg) => html`<${Leg} key=${leg.key} leg=${leg} count=${row.counts[leg.key]} />`)}</section>
     <section><h3>Line in the PSA</h3>${row.line_id ? html`<dl class="facts">
         <div><dt>Agreement</dt><dd><${Name} of=${row.agreement_name} /></dd></div><div><dt>Line</dt><dd><code>${row.line_id}</code></dd></div>
-        <div><dt>Product</dt><dd><code>${shownName(row.product_code || row.product_id)}</code></dd></div></dl>` : html`<p class="quiet">No single line that could be changed.</p>`}</section>
-    ${change && html`<section><h3>In the plan</h3><${ChangeLine} change=${change} /><${GuardNotes} change=${change} />
-      <p><a href=${href("plan", { id: plan.id, change: change.id })} onClick=${follow}>Open it in the plan</a></p></section>`}
+        <div><dt>Product</dt><dd><code>${shownName(row.product_code || row.product_id)}</code></dd></div></dl>` : row.shares.length > 0 ? html`<ul class="division" aria-label="Divided lines">${row.shares.map((share) => html`<li key=${share.line_id}><code>${shownName(share.line_id)}</code><span class="quiet">bills ${number(share.billed)}</span><span class="figure">${number(share.target)}</span></li>`)}</ul>`
+        : html`<p class="quiet">No single line that could be changed.</p>`}
+      ${may && canDivide(row) && html`<p><button onClick=${() => setAsking("divide")}>Divide the seats among them…</button></p>`}
+      ${may && canAdd(row) && (plan?.state === "proposed" ? (inPlan.length === 0 && html`<p><button onClick=${() => setAsking("add")}>Add the missing line…</button></p>`) : html`<p class="quiet">A line can be added while a plan is proposed and not yet approved.</p>`)}</section>
+    ${inPlan.map((change) => html`<section key=${change.id}><h3>In the plan</h3><${ChangeLine} change=${change} /><${GuardNotes} change=${change} />
+      <p><a href=${href("plan", { id: plan.id, change: change.id })} onClick=${follow}>Open it in the plan</a></p></section>`)}
     <${Past} row=${row} />
     ${row.vendor_account_id && html`<footer><button onClick=${() => setExcluding(true)}>Leave this account out…</button><a href=${href("accounts", { q: row.vendor_account_id })} onClick=${follow}>Its mapping</a></footer>`}
     <${ProblemNote} problem=${write.problem} onDismiss=${write.clear} />
+    ${asking === "divide" && html`<${DivideLines} row=${row} onClose=${() => setAsking(null)} onDone=${() => { setAsking(null); changed(); }} />`}
+    ${asking === "add" && html`<${AddLine} row=${row} plan=${plan} onClose=${() => setAsking(null)} onDone=${() => { setAsking(null); changed(); }} />`}
     ${isExcluding && html`<${ReasonDialog} title=${`Leave ${shownName(row.vendor_account_name)} out?`} confirm="Exclude" isBusy=${write.isBusy} onClose=${() => setExcluding(false)} onConfirm=${exclude}
       suggestions=${["Billed elsewhere", "Our own account", "A trial that ended"]}><p class="quiet">From the next sync on it is in no comparison. It stays listed under Accounts with the reason.</p></${ReasonDialog}>`}
   </aside>`;
