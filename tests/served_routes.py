@@ -16,6 +16,8 @@ MACHINES = "/v1/psa/"
 
 
 GATEWAY_PATHS = {
+    "/v1/change-orders/{order_id}": "/v1/change-orders/{order+}",
+    "/v1/change-orders/{order_id}/{action}": "/v1/change-orders/{order+}",
     "/v1/account-mappings/import": "/v1/account-mappings/{vendor_account_id}",
     "/v1/service-mappings/import": "/v1/service-mappings/{service_id}",
     "/v1/plans/{plan_id}/apply": "/v1/plans/{plan_id}/{action}",

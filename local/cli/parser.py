@@ -17,13 +17,14 @@ from local.cli.parser_machines import add_machines
 from local.cli.parser_offline import add_kept_mappings, add_offline
 from local.cli.parser_portal import add_portal_users
 from trueup.domain.errors import InputInvalid
+from local.cli.parser_orders import add_orders
 
 Access = Literal["none", "read", "write"]
 """What a command needs: nothing, the opened state, or the opened state as its one writer."""
 
 DEFAULT_PORT = 8600
 EXPORTS = ("reconciliation", "result", "plan", "mappings", "service-mappings", "kept-accounts", "kept-services")
-EXPORTS += ("portal-users",)
+EXPORTS += ("portal-users", "change-orders")
 HELP_COLUMNS = 100
 EVERY_COMMAND = """\
 Every command takes --json (one JSON document on standard output) and --help. State lives in $TRUEUP_HOME
@@ -121,6 +122,7 @@ def build() -> Parser:
     add_lines(commands)
     _add_records(commands)
     add_machines(commands)
+    add_orders(commands)
     add_portal_users(commands)
     _add_machine(commands)
     return parser

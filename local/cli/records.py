@@ -11,6 +11,7 @@ from local.cli import EXIT_DONE, EXIT_FAILED
 from local.cli.files import require_writable, write_file
 from local.cli.output import Column, shown
 from local.cli.workplace import Workplace
+from trueup.api.order_spreadsheet import all_orders, orders_csv
 from trueup.api.plan_spreadsheet import plan_csv
 from trueup.api.portal_spreadsheet import portal_users_csv
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv, result_csv, services_csv
@@ -81,6 +82,9 @@ def verify(workplace: Workplace, arguments: Namespace) -> int:
 
 
 def export(workplace: Workplace, arguments: Namespace) -> int:
+        case "change-orders":
+            period = None if arguments.period is None else str(Period.parse(arguments.period))
+            return orders_csv(all_orders(workplace.state.change_orders, period))
     require_writable(arguments.file, field="file")
     content = _content(workplace, arguments)
     # The first line names the columns; a cell may hold line ends.

@@ -12,6 +12,7 @@ from typing import Any
 
 from local.simulators import credentials
 from tests.handlers import line_checks as lines
+from tests.handlers import order_checks as orders
 from tests.handlers import portal_user_checks as portal_users
 from tests.handlers.stage import APPROVER, CALLBACK_ID, CONNECTWISE_FIELDS, PREPARER, Reply, Stage
 from trueup import bootstrap
@@ -560,6 +561,9 @@ CASES = {
     "portal_plan_undo": Case("approved", lines.proposed_an_undo, prepare=lines.an_applied_plan),
     "portal_line_divisions_list": Case("proposed", lines.lists_divisions, prepare=lines.divided_lines),
     "portal_line_division_put": Case("proposed", lines.divided, prepare=lines.several_lines),
+    "portal_change_orders_list": Case("proposed", orders.lists_orders, prepare=orders.an_order),
+    "portal_change_order_get": Case("proposed", orders.shows_what_to_type, prepare=orders.an_order),
+    "portal_change_order_approve": Case("proposed", orders.approved_the_order, prepare=orders.an_order),
     "portal_line_division_delete": Case("proposed", lines.forgot_a_division, prepare=lines.divided_lines),
     "portal_users_list": Case("connected", portal_users.lists_users, prepare=portal_users.a_checked_user),
     "portal_user_add": Case("connected", portal_users.added),

@@ -48,6 +48,7 @@ READING = {
     "--no-customers": f"DELETE {CUSTOMER_FILE}",
 }
 STATE = "mapping"
+ORDER_STEP = "POST /v1/change-orders/{order_id}/{action}"
 GIVE_FILE = "PUT /v1/files/{kind}"
 FILES_ALONE = [name for name in IntegrationName if name not in WITH_AN_API]
 
@@ -93,6 +94,20 @@ TABLE: dict[str, Over | OnlyHere] = {
         "--fixed": "fixed", "--balance": "balance", "--reason": "reason"}),
     "lines show": Over(("GET /v1/line-divisions",)),
     "lines forget": Over(("DELETE /v1/line-divisions/{psa_account_id}/{product_id}",)),
+    "orders list": Over(("GET /v1/change-orders",), {"--all": "state", "--period": "period"}),
+    "orders show": Over(("GET /v1/change-orders/{order_id}",)),
+    "orders terms": Over((ORDER_STEP,), {
+        "--lead": "implementation_lead", "--po": "po_number", "--product-change": "product_change",
+        "--contract-starts": "contract_starts_on"}),
+    "orders release": Over((ORDER_STEP,), {"--reason": "reason"}),
+    "orders approve": Over((ORDER_STEP,), {"--checksum": "checksum"}),
+    "orders submitted": Over((ORDER_STEP,), {
+        "--number": "order_number", "--agreement-acknowledged": "agreement_acknowledged",
+        "--downsell-deadline": "downsell_deadline", "--effective-on": "effective_on"}),
+    "orders cancel": Over((ORDER_STEP,), {"--reason": "reason"}),
+    "orders reject": Over((ORDER_STEP,), {"--reason": "reason"}),
+    "orders resolve": Over((ORDER_STEP,), {"--outcome": "outcome", "--reason": "reason"}),
+    "orders send": Over((ORDER_STEP,), {"--agreement-acknowledged": "agreement_acknowledged"}),
     "portal-users list": Over(("GET /v1/portal-users",)),
     "portal-users add": Over(("POST /v1/portal-users",), {"--name": "name"}),
     "portal-users import": Over(("POST /v1/portal-users/import",)),

@@ -4,24 +4,39 @@ import argparse
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from local.cli.home import Home
+from local.cli.home import Home, environment_of
+from local.cli.output import Output
 from local.cli.parser import build
+from local.cli.workplace import opened
+from tests.domain.order_samples import draft
 from tests.local.command_line import Machine, machine, month_until_mapped, said
+from trueup.domain.audit import Audit
+from trueup.domain.order_parts import Signature
 
 USAGE, FAILED = 64, 1
 
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A connected, mapped machine with a proposed plan."""
+    """A connected, mapped machine with a proposed plan and a drafted order."""
     with machine(tmp_path_factory.mktemp("bad_input") / "home", clients=3) as ready:
         month_until_mapped(ready)
         assert ready("run").code == 2
+        draft_order(ready)
         yield ready
+
+
+def draft_order(ready: Machine) -> None:
+    """Four seats more for a client who is nobody's here."""
+    with environment_of(ready.environment), opened(Home(ready.home), Output(as_json=True)) as workplace:
+        now = workplace.clock.now()
+        order = replace(draft(), drafted=Signature("schedule", now), confirmed_at=now)
+        workplace.state.change_orders.draft(order, Audit(now, "schedule", "change order drafted", order.id))
 
 
 # (words, exit code, code of the problem). PLAN, READY, HELD and ACCOUNT stand for what the machine has.
@@ -142,6 +157,24 @@ CASES: list[tuple[list[str], int, str]] = [
      FAILED, "not_found"),
     (["lines", "show", "all"], USAGE, "usage"),
     (["lines", "forget", "250", "560"], FAILED, "not_found"),
+    (["orders"], USAGE, "usage"),
+    (["orders", "list", "--period", "2026-13"], USAGE, "input_invalid"),
+    (["orders", "show", "no-such-order"], FAILED, "not_found"),
+    (["orders", "terms", "no-such-order", "--lead", "x"], FAILED, "not_found"),
+    (["orders", "terms", "ORDER", "--lead", "two\nlines"], USAGE, "input_invalid"),
+    (["orders", "terms", "ORDER", "--contract-starts", "2026-W01-1"], USAGE, "usage"),
+    (["orders", "terms", "ORDER", "--contract-starts", "2026-02-30"], USAGE, "usage"),
+    (["orders", "release", "ORDER", "--reason", "because"], FAILED, "conflict"),
+    (["orders", "release", "ORDER", "--reason", " "], USAGE, "input_invalid"),
+    (["orders", "approve", "ORDER"], USAGE, "usage"),
+    (["orders", "approve", "ORDER", "--checksum", "0" * 64], FAILED, "checksum_mismatch"),
+    (["orders", "submitted", "ORDER", "--number", "SO-1", "--agreement-acknowledged"], FAILED, "conflict"),
+    (["orders", "submitted", "ORDER", "--number", "SO-1", "--downsell-deadline", "soon"], USAGE, "usage"),
+    (["orders", "cancel", "ORDER", "--reason", ""], USAGE, "input_invalid"),
+    (["orders", "reject", "no-such-order", "--reason", "because"], FAILED, "not_found"),
+    (["orders", "resolve", "ORDER", "--outcome", "reflected", "--reason", "I think so"], USAGE, "usage"),
+    (["orders", "resolve", "ORDER", "--outcome", "cancelled", "--reason", "because"], FAILED, "conflict"),
+    (["orders", "send", "ORDER", "--agreement-acknowledged"], FAILED, "configuration_invalid"),
     (["portal-users"], USAGE, "usage"),
     (["portal-users", "list", "all"], USAGE, "usage"),
     (["portal-users", "add", "dana@msp.example"], USAGE, "usage"),
@@ -166,7 +199,28 @@ CASES: list[tuple[list[str], int, str]] = [
     (["plan", "apply", "PLAN", "--checksum", "CHECKSUM"], FAILED, "plan_not_ready"),
     (["plan", "apply", "no-such-plan", "--checksum", "0" * 64], FAILED, "not_found"),
     (["history", "--limit", "many"], USAGE, "usage"),
-    (["verify", "all"], USAGE, "usage"),
+    (["verify", "all"], USAGE, "input_invalid"),
+    (["verify", "2020-01"], FAILED, "not_found"),
+    (["verify", "2020-01", "2020-02"], USAGE, "usage"),
+    (["seal"], USAGE, "usage"),
+    (["seal", "2026-9"], USAGE, "input_invalid"),
+    (["seal", "2020-01"], FAILED, "not_found"),
+    (["reopen", "2020-01"], USAGE, "usage"),
+    (["reopen", "2020-01", "--reason", " "], USAGE, "input_invalid"),
+    (["reopen", "January", "--reason", "because"], USAGE, "input_invalid"),
+    (["reopen", "2020-01", "--reason", "because"], FAILED, "conflict"),
+    (["months", "2020-01"], USAGE, "usage"),
+    (["replay", "2020"], USAGE, "input_invalid"),
+    (["replay", "2020-01"], FAILED, "not_found"),
+    (["evidence", "2020-01"], USAGE, "usage"),
+    (["evidence", "2020-13", "--out", "evidence"], USAGE, "input_invalid"),
+    (["evidence", "2020-01", "--out", "evidence"], FAILED, "not_found"),
+    (["report", "2026-1"], USAGE, "input_invalid"),
+    (["report", "2020-01"], FAILED, "not_found"),
+    (["report", "--html", "/no/such/folder/report.html"], USAGE, "input_invalid"),
+    (["trend", "--months", "0"], USAGE, "input_invalid"),
+    (["trend", "--months", "many"], USAGE, "usage"),
+    (["trend", "--until", "soon"], USAGE, "input_invalid"),
     (["export", "everything", "x.csv"], USAGE, "usage"),
     (["export", "reconciliation", "/no/such/folder/x.csv"], USAGE, "input_invalid"),
     (["export", "reconciliation", "OUT_FILE", "--period", "2026-13"], USAGE, "input_invalid"),
@@ -204,7 +258,8 @@ def filled(words: list[str], there: Machine, folder: Path) -> list[str]:
     values = {
         "PLAN": plan["id"], "CHECKSUM": plan["checksum"], "HELD": held["id"], "READY": ready["id"],
         "ACCOUNT": min(there.world.accounts), "HOME": str(there.home), "BAD_FILE": str(bad_file),
-        "OUT_FILE": str(folder / "out.csv"), "MIMECAST": there.mimecast.url, "CONNECTWISE": there.connectwise.url,
+        "OUT_FILE": str(folder / "out.csv"), "ORDER": draft().id,
+        "MIMECAST": there.mimecast.url, "CONNECTWISE": there.connectwise.url,
     }  # fmt: skip
     return [values.get(word, word) for word in words]
 

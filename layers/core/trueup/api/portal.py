@@ -19,6 +19,7 @@ from trueup.api import (
     notice_routes,
     plan_routes,
     portal_user_routes,
+    order_routes,
     psa_routes,
     run_routes,
 )
@@ -56,6 +57,7 @@ def build_portal(logger: Logger) -> APIGatewayHttpResolver:
     ):
         app.include_router(routes.router)
     _add_service_routes(app)
+        order_routes,
     _add_error_shape(app, logger)
     return app
 

@@ -12,6 +12,7 @@ from trueup import bootstrap
 from trueup.api.access import Role
 from trueup.api.file_views import kept_mappings_view
 from trueup.api.inputs import RunBody
+from trueup.api.order_spreadsheet import all_orders, orders_csv
 from trueup.api.plan_spreadsheet import plan_csv
 from trueup.api.portal_spreadsheet import portal_users_csv
 from trueup.api.replies import allowed, page_view, position, written
@@ -126,7 +127,7 @@ def verify_history() -> dict[str, Any]:
 
 
 EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, plan.csv, mappings.csv, service-mappings.csv "
-EXPORTS += "or portal-users.csv"
+EXPORTS += "change-orders.csv or portal-users.csv"
 
 
 @router.get("/v1/exports/<name>", tags=["exports"], summary=EXPORTS)
@@ -152,6 +153,9 @@ def export(name: Annotated[str, Path(max_length=64)], period: PeriodText = None)
         case _:
             raise InputInvalid("there is no such export", field="name", remedy=f"Use {EXPORTS}.")
 
+        case "change-orders.csv":
+            month = None if period is None else chosen_period(period)
+            return csv_file(name, orders_csv(all_orders(state.change_orders, month)))
 
 @router.get("/v1/kept-mappings", tags=["exports"], summary="What was mapped each time another PSA was connected")
 def list_kept_mappings() -> dict[str, Any]:
