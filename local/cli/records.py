@@ -1,4 +1,4 @@
-"""What is kept: the history, the proof that it is whole, and files to take away."""
+"""What is kept: the history, and files to take away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import os
 from argparse import Namespace
 
-from local.cli import EXIT_DONE, EXIT_FAILED
+from local.cli import EXIT_DONE
 from local.cli.files import require_writable, write_file
 from local.cli.output import Column, shown
 from local.cli.workplace import Workplace
@@ -15,7 +15,7 @@ from trueup.api.order_spreadsheet import all_orders, orders_csv
 from trueup.api.plan_spreadsheet import plan_csv
 from trueup.api.portal_spreadsheet import portal_users_csv
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv, result_csv, services_csv
-from trueup.api.views import event_view, verification_view
+from trueup.api.views import event_view
 from trueup.domain.audit import AuditEvent
 from trueup.domain.errors import NotFound
 from trueup.domain.periods import Period
@@ -65,26 +65,7 @@ def _what(event: AuditEvent) -> str:
     return f"{text}, {shown(audit.after, 40)}" if audit.after else text
 
 
-def verify(workplace: Workplace, arguments: Namespace) -> int:
-    """1 when a link of the chain is broken."""
-    found = verification_view(list(workplace.state.history.all()))
-    workplace.output.document(found)
-    if not found["holds"]:
-        workplace.output.note(
-            f"trueup: event {found['first_broken']} of the history does not follow from the one before; "
-            "restore the table from a backup of before the change and compare"
-        )
-        return EXIT_FAILED
-    workplace.output.line(
-        f"The history is whole: {found['events']} events, each with the hash of the one before.", "green"
-    )
-    return EXIT_DONE
-
-
 def export(workplace: Workplace, arguments: Namespace) -> int:
-        case "change-orders":
-            period = None if arguments.period is None else str(Period.parse(arguments.period))
-            return orders_csv(all_orders(workplace.state.change_orders, period))
     require_writable(arguments.file, field="file")
     content = _content(workplace, arguments)
     # The first line names the columns; a cell may hold line ends.
@@ -101,6 +82,9 @@ def _content(workplace: Workplace, arguments: Namespace) -> str:
             return mappings_csv(workplace.state.accounts.all())
         case "service-mappings":
             return services_csv(workplace.state.services.all())
+        case "change-orders":
+            period = None if arguments.period is None else str(Period.parse(arguments.period))
+            return orders_csv(all_orders(workplace.state.change_orders, period))
         case "portal-users":
             return portal_users_csv(workplace.state.portal_users.get().users)
         case "kept-accounts" | "kept-services":

@@ -367,14 +367,15 @@ NUMBER_COLUMNS = frozenset({"monthly_money", "difference", "order", "order_delta
 """Columns that hold our own numbers: a negative amount is a number, not a formula."""
 
 
-def csv_table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """The table as CSV, no cell of it a formula."""
+def csv_table(
+    columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], *, numbers: frozenset[str] = NUMBER_COLUMNS
+) -> str:
+    """The table as CSV, no cell of it a formula; the columns in ``numbers`` are written as they are."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
     for cells in rows:
         writer.writerow(
-            cell if column in NUMBER_COLUMNS else safe_cell(str(cell))
-            for column, cell in zip(columns, cells, strict=True)
+            cell if column in numbers else safe_cell(str(cell)) for column, cell in zip(columns, cells, strict=True)
         )
     return out.getvalue()
