@@ -19,6 +19,7 @@ GATEWAY_PATHS = {
     "/v1/change-orders/{order_id}": "/v1/change-orders/{order+}",
     "/v1/change-orders/{order_id}/{action}": "/v1/change-orders/{order+}",
     "/v1/account-mappings/import": "/v1/account-mappings/{vendor_account_id}",
+    "/v1/license-mappings/import": "/v1/license-mappings/{tenant_id}",
     "/v1/service-mappings/import": "/v1/service-mappings/{service_id}",
     "/v1/plans/{plan_id}/apply": "/v1/plans/{plan_id}/{action}",
     "/v1/plans/{plan_id}/approve": "/v1/plans/{plan_id}/{action}",

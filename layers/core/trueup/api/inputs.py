@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt, model_validator
 
@@ -14,6 +14,7 @@ Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 Effective = Annotated[
     str, Field(max_length=40, description="now, next_invoice, next_period or a day as YYYY-MM-DD, as the PSA offers")
 ]
+PolicyText = Annotated[str, Field(max_length=300)]
 Checksum = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -49,15 +50,18 @@ class AccountDecisionBody(Body):
 
 
 class ServiceDecisionBody(Body):
-    """Map to a product by its Product ID or internal id, or exclude with a reason."""
+    """Map to a product by its Product ID or internal id, exclude with a reason, or say whether the service is sold by
+    the licensed user.
+    """
 
     product_id: Identifier | None = None
     exclude_reason: ShortText | None = None
+    is_per_user: StrictBool | None = None
 
     @model_validator(mode="after")
     def _one_decision(self) -> ServiceDecisionBody:
-        if (self.product_id is None) == (self.exclude_reason is None):
-            raise ValueError("give either product_id or exclude_reason")
+        if sum(said is not None for said in (self.product_id, self.exclude_reason, self.is_per_user)) != 1:
+            raise ValueError("give one of product_id, exclude_reason and is_per_user")
         return self
 
 
@@ -71,6 +75,31 @@ class BulkDecision(Body):
 
 class BulkBody(Body):
     decisions: Annotated[list[BulkDecision], Field(min_length=1, max_length=5000)]
+
+
+class CountingPolicyBody(Body):
+    """Rules of a counting policy; what is left out stays as it is in force. ``cap_seats`` null means no cap."""
+
+    counted_skus: list[PolicyText] = []
+    ignored_skus: list[PolicyText] = []
+    counts_shared: StrictBool = False
+    counts_rooms: StrictBool = False
+    counts_guests: StrictBool = False
+    counts_blocked: StrictBool = False
+    counts_unknown_mailboxes: StrictBool = True
+    service_users: list[PolicyText] = []
+    included_seats: StrictInt = 0
+    minimum_seats: StrictInt = 0
+    cap_seats: StrictInt | None = None
+    multiple_seats: StrictInt = 1
+    adjusts_stated: StrictBool = False
+    reason: ShortText
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The rules that were given."""
+        given = self.model_dump(include=self.model_fields_set - {"reason"})
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 class ReleaseBody(Body):

@@ -13,24 +13,16 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from trueup import bootstrap
 from trueup.api.access import Caller, Role
+from trueup.api.account_decisions import bulk_rows, decided, imported, listed, one, taken_back
 from trueup.api.inputs import AccountDecisionBody, BulkBody, ServiceDecisionBody
 from trueup.api.replies import allowed, page_view, position, written
 from trueup.api.run_routes import Cursor, LongLimit
 from trueup.api.spreadsheets import read_mappings, read_services
-from trueup.api.views import account_view, product_view, psa_account_view, service_view
-from trueup.domain.accounts import VendorAccountId
-from trueup.domain.errors import VersionConflict
+from trueup.api.views import product_view, psa_account_view, service_view
 from trueup.domain.integrations import Side
 from trueup.domain.mapping import MappingState
-from trueup.usecases.mapping import (
-    clear_account,
-    clear_service,
-    exclude_account,
-    exclude_service,
-    map_account,
-    map_service,
-)
-from trueup.usecases.mapping_import import MappingRow, ServiceRow, import_mappings, import_services
+from trueup.usecases.mapping import ACCOUNT, clear_service, exclude_service, map_service, set_per_user
+from trueup.usecases.mapping_import import ServiceRow, import_services
 from trueup.usecases.opening import connected, open_psa
 from trueup.usecases.psa_accounts import list_psa_accounts
 
@@ -44,32 +36,26 @@ def list_accounts(
     limit: LongLimit = 100,
 ) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
-    name = f"accounts {mapping or ''}"
-    page = bootstrap.state().accounts.page(state=mapping, cursor=position(cursor, list_name=name), limit=limit)
-    return page_view(page, account_view, list_name=name)
+    return listed(ACCOUNT, mapping, cursor, limit)
 
 
 @router.post("/v1/account-mappings", tags=["mappings"], summary="Many decisions at once: all of them or none")
 def bulk_accounts(body: Annotated[BulkBody, Body()]) -> Response[str]:
     caller = allowed(router, Role.PREPARER)
-    rows = [
-        MappingRow(number, item.vendor_account_id, item.psa_account_id, item.reason)
-        for number, item in enumerate(body.decisions, start=1)
-    ]
-    return written(router, caller, lambda: _import(rows, caller))
+    return written(router, caller, lambda: imported(ACCOUNT, bulk_rows(body), caller))
 
 
 @router.post("/v1/account-mappings/import", tags=["mappings"], summary="A mapping file (CSV): all rows or none")
 def import_accounts() -> Response[str]:
     caller = allowed(router, Role.PREPARER)
     content = (router.current_event.decoded_body or "").encode()
-    return written(router, caller, lambda: _import(read_mappings(content), caller))
+    return written(router, caller, lambda: imported(ACCOUNT, read_mappings(content), caller))
 
 
 @router.get("/v1/account-mappings/<vendor_account_id>", tags=["mappings"], summary="One vendor account")
 def get_account(vendor_account_id: Annotated[str, Path(max_length=256)]) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
-    return account_view(bootstrap.state().accounts.get(VendorAccountId(vendor_account_id)))
+    return one(ACCOUNT, vendor_account_id)
 
 
 @router.put("/v1/account-mappings/<vendor_account_id>", tags=["mappings"], summary="Map or exclude one account")
@@ -77,30 +63,7 @@ def put_account(
     vendor_account_id: Annotated[str, Path(max_length=256)], body: Annotated[AccountDecisionBody, Body()]
 ) -> Response[str]:
     caller = allowed(router, Role.PREPARER)
-
-    def write() -> dict[str, Any]:
-        state, clock = bootstrap.state(), bootstrap.clock()
-        _require_version(vendor_account_id, body.version)
-        if body.psa_account_id is not None:
-            entry = map_account(
-                vendor_account_id,
-                body.psa_account_id,
-                actor=caller.name,
-                accounts=state.accounts,
-                snapshots=state.snapshots,
-                clock=clock,
-            )
-        else:
-            entry = exclude_account(
-                vendor_account_id,
-                reason=body.exclude_reason or "",
-                actor=caller.name,
-                accounts=state.accounts,
-                clock=clock,
-            )
-        return account_view(entry)
-
-    return written(router, caller, write)
+    return written(router, caller, lambda: decided(ACCOUNT, vendor_account_id, body, caller))
 
 
 @router.delete("/v1/account-mappings/<vendor_account_id>", tags=["mappings"], summary="Take a decision back")
@@ -109,15 +72,7 @@ def delete_account(
     version: Annotated[int | None, Query(description="The entry's version that this is based on")] = None,
 ) -> Response[str]:
     caller = allowed(router, Role.PREPARER)
-
-    def write() -> dict[str, Any]:
-        _require_version(vendor_account_id, version)
-        entry = clear_account(
-            vendor_account_id, actor=caller.name, accounts=bootstrap.state().accounts, clock=bootstrap.clock()
-        )
-        return account_view(entry)
-
-    return written(router, caller, write)
+    return written(router, caller, lambda: taken_back(ACCOUNT, vendor_account_id, version, caller))
 
 
 @router.get("/v1/psa-accounts", tags=["mappings"], summary="Clients of the PSA as last read, by name")
@@ -150,7 +105,11 @@ def import_service_mappings() -> Response[str]:
     return written(router, caller, lambda: _import_services(read_services(content), caller))
 
 
-@router.put("/v1/service-mappings/<service_id>", tags=["mappings"], summary="Map or exclude one service")
+@router.put(
+    "/v1/service-mappings/<service_id>",
+    tags=["mappings"],
+    summary="Map or exclude one service, or say whether it is sold by the user",
+)
 def put_service(
     service_id: Annotated[str, Path(max_length=256)], body: Annotated[ServiceDecisionBody, Body()]
 ) -> Response[str]:
@@ -158,7 +117,9 @@ def put_service(
 
     def write() -> dict[str, Any]:
         services, clock = bootstrap.state().services, bootstrap.clock()
-        if body.product_id is not None:
+        if body.is_per_user is not None:
+            entry = set_per_user(service_id, body.is_per_user, actor=caller.name, services=services, clock=clock)
+        elif body.product_id is not None:
             psa = open_psa(
                 integrations=bootstrap.state().integrations,
                 vault=bootstrap.vault(),
@@ -204,14 +165,6 @@ def search_products(
     return {"items": [product_view(item) for item in psa.search_products(search, limit=limit)], "next_cursor": None}
 
 
-def _import(rows: list[MappingRow], caller: Caller) -> dict[str, Any]:
-    state = bootstrap.state()
-    changed = import_mappings(
-        rows, actor=caller.name, accounts=state.accounts, snapshots=state.snapshots, clock=bootstrap.clock()
-    )
-    return {"rows": len(rows), "changed": changed}
-
-
 def _import_services(rows: list[ServiceRow], caller: Caller) -> dict[str, Any]:
     state = bootstrap.state()
     changed = import_services(
@@ -223,12 +176,3 @@ def _import_services(rows: list[ServiceRow], caller: Caller) -> dict[str, Any]:
         clock=bootstrap.clock(),
     )
     return {"rows": len(rows), "changed": changed}
-
-
-def _require_version(vendor_id: str, version: int | None) -> None:
-    """Two people at one row: the second one is told instead of overwriting the first."""
-    if version is None:
-        return
-    entry = bootstrap.state().accounts.get(VendorAccountId(vendor_id))
-    if entry.version != version:
-        raise VersionConflict(f"account {vendor_id} was changed meanwhile; its version is {entry.version}")

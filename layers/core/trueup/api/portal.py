@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from trueup.api import (
     file_routes,
     integration_routes,
+    license_routes,
     line_routes,
     machine_routes,
     mapping_routes,
@@ -47,6 +48,7 @@ def build_portal(logger: Logger) -> APIGatewayHttpResolver:
         file_routes,
         integration_routes,
         mapping_routes,
+        license_routes,
         run_routes,
         plan_routes,
         line_routes,

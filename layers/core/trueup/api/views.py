@@ -251,6 +251,7 @@ def service_view(entry: ServiceEntry) -> View:
         "product_code": entry.product_code or None,
         "product_name": entry.product_name or None,
         "accounts": entry.accounts_counted,
+        "is_per_user": entry.is_per_user,
         "psa": entry.psa_integration or None,
         "former": [former_view(one) for one in entry.former],
         "decision": _decision_view(entry.decision),
@@ -350,6 +351,8 @@ def run_view(run: Run) -> View:
                 "accounts": side.accounts,
                 "accounts_total": side.accounts_total,
                 "done": side.done,
+                "failed": side.failed,
+                "problem": {"detail": side.problem, "remedy": side.remedy} if side.problem else None,
             }
             for side in run.sides
         ],

@@ -166,6 +166,26 @@ def clear_service(service_id: str, *, actor: str, services: Services, clock: Clo
     return _save_service(services, cleared, entry)
 
 
+def set_per_user(service_id: str, is_per_user: bool, *, actor: str, services: Services, clock: Clock) -> ServiceEntry:
+    """Say whether a service is sold by the licensed user, so that the licensed count says what to order of it.
+
+    Raises NotFound. What the service is mapped to stays.
+    """
+    entry = services.get(ServiceId(service_id))
+    if entry.is_per_user == is_per_user:
+        return entry
+    words = ("not by the user", "by the user")
+    audit = Audit(
+        at=clock.now(),
+        actor=actor,
+        action="service sold by the user" if is_per_user else "service not sold by the user",
+        subject=entry.service_id,
+        before=words[entry.is_per_user],
+        after=words[is_per_user],
+    )
+    return services.save([replace(entry, is_per_user=is_per_user)], [audit])[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Clients:
     """The clients of the newest complete read of the PSA, and which PSA that was (Integration.system)."""
