@@ -25,6 +25,7 @@ from tests.adapters.microsoft365.connected import (
 from tests.contracts.license_subjects import FIELDS, Tenant
 from tests.fakes.clock import FakeClock
 from trueup.adapters.microsoft365.licenses import TENANTS_AT_ONCE, open_microsoft365
+from trueup.adapters.microsoft365.mailboxes import BATCHES_AT_ONCE
 from trueup.domain.counting import count_tenant
 from trueup.domain.counting_policy import DEFAULT_POLICY
 from trueup.domain.counts import Failed, Known
@@ -70,7 +71,7 @@ def test_one_token_serves_a_tenant_and_the_list_is_asked_for_once() -> None:
         assert len(site.read()) == 19
         assert site.asked(CUSTOMERS) == 3
         assert site.asked("/token", "POST") == 20
-        assert site.simulator.requests.max_concurrent <= TENANTS_AT_ONCE
+        assert site.simulator.requests.max_concurrent <= TENANTS_AT_ONCE * BATCHES_AT_ONCE
 
 
 def test_a_license_that_the_tenant_does_not_list_is_kept_by_its_id() -> None:

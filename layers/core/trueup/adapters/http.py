@@ -162,7 +162,7 @@ class HttpClient:
         self._is_final_error = is_final_error
         self._secrets = tuple(secrets)
         self._warned: set[str] = set()
-        self._session = bare_session(self.limits.total_seconds, pace.parallel if pace else 10)
+        self._session = bare_session(self.limits.total_seconds, pace.parallel if pace else self.limits.connections)
 
     def close(self) -> None:
         """Close idle connections; the client may still be used and opens new ones."""

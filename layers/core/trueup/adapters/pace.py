@@ -17,7 +17,7 @@ class HttpLimits:
     ``total_seconds`` bounds one attempt from sending to the last byte; ``wait_seconds_maximum`` what a vendor may ask
     for in one wait; ``wait_budget_seconds`` what one call may spend in all on attempts that failed and on waiting. A
     wait beyond the budget is not begun: the error is raised, with its ``wait_seconds`` where the vendor told them, so
-    that a durable run can wait instead.
+    that a durable run can wait instead. ``connections`` are kept open where no pace says how many calls there are.
     """
 
     connect_timeout_seconds: float = 5.0
@@ -29,6 +29,7 @@ class HttpLimits:
     wait_budget_seconds: float = 60.0
     backoff_first_seconds: float = 0.5
     backoff_maximum_seconds: float = 20.0
+    connections: int = 10
 
 
 PROMPT_LIMITS = HttpLimits(

@@ -16,6 +16,7 @@ from trueup.adapters.http import HttpClient, HttpLimits
 from trueup.adapters.microsoft365.address import CloudAddress, GraphCredential, parse_address, parse_credential
 from trueup.adapters.microsoft365.checking import check_credential
 from trueup.adapters.microsoft365.customers import ClientList, list_clients
+from trueup.adapters.microsoft365.mailboxes import BATCHES_AT_ONCE
 from trueup.adapters.microsoft365.session import GraphSession
 from trueup.adapters.microsoft365.tenant import read_tenant
 from trueup.adapters.microsoft365.tokens import TenantToken
@@ -222,8 +223,9 @@ def open_microsoft365(
     """
     cloud = parse_address(address, allow_loopback=allow_loopback)
     credential = parse_credential(fields)
-    graph = HttpClient(cloud.graph, integration=INTEGRATION, clock=clock, limits=limits, reset_headers=())
+    bounds = limits or HttpLimits(connections=TENANTS_AT_ONCE * BATCHES_AT_ONCE)
+    graph = HttpClient(cloud.graph, integration=INTEGRATION, clock=clock, limits=bounds, reset_headers=())
     login = graph
     if cloud.login != cloud.graph:
-        login = HttpClient(cloud.login, integration=INTEGRATION, clock=clock, limits=limits, reset_headers=())
+        login = HttpClient(cloud.login, integration=INTEGRATION, clock=clock, limits=bounds, reset_headers=())
     return Microsoft365Licenses(graph, login, cloud, credential, clock=clock, earlier=earlier)

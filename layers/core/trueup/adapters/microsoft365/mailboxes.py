@@ -7,6 +7,7 @@ Graph answers a batch with one reply for each request in it, each with its own s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 from typing import Final
 
@@ -21,6 +22,11 @@ from trueup.domain.licenses import MailboxKind
 BATCH_SIZE: Final = 20
 """The most requests in one batch that is documented."""
 
+BATCHES_AT_ONCE: Final = 4
+"""Batches of one tenant under way at the same time: mailboxes are most of all calls, and a batch takes long to answer.
+The limit of four calls at once is one mailbox's (documented), and no mailbox is in two batches.
+"""
+
 _DOING = "reading mailbox settings"
 _ASKED_TO_WAIT = (429, 503)
 
@@ -34,18 +40,30 @@ def read_mailbox_kinds(session: GraphSession, user_ids: Sequence[str]) -> dict[s
     VendorUnavailable where a whole batch fails: counts must not differ from month to month by who was busy.
     """
     kinds = dict.fromkeys(user_ids, MailboxKind.UNKNOWN)
-    for part in batched(user_ids, BATCH_SIZE, strict=False):
-        replies = _read_batch(session, part)
-        if replies is None or all(reply.status == 403 for reply in replies.values()):
-            break
-        if all(reply.status >= 500 for reply in replies.values()):
-            raise VendorUnavailable(
-                f"Microsoft Graph fails for every mailbox that was asked for, {_DOING}",
-                integration=INTEGRATION,
-                status=next(iter(replies.values())).status,
-            )
-        kinds.update({user_id: _kind(reply) for user_id, reply in replies.items()})
+    if not kinds:
+        return kinds
+    first, *others = batched(user_ids, BATCH_SIZE, strict=False)
+    found = _kinds_of(session, first)
+    kinds.update(found or {})
+    if found is not None and others:
+        with ThreadPoolExecutor(max_workers=BATCHES_AT_ONCE, thread_name_prefix="mailboxes") as pool:
+            for told in pool.map(lambda part: _kinds_of(session, part), others):
+                kinds.update(told or {})
     return kinds
+
+
+def _kinds_of(session: GraphSession, user_ids: Sequence[str]) -> dict[str, MailboxKind] | None:
+    """The kinds in one batch; None where all of it is refused for want of permission."""
+    replies = _read_batch(session, user_ids)
+    if replies is None or all(reply.status == 403 for reply in replies.values()):
+        return None
+    if all(reply.status >= 500 for reply in replies.values()):
+        raise VendorUnavailable(
+            f"Microsoft Graph fails for every mailbox that was asked for, {_DOING}",
+            integration=INTEGRATION,
+            status=next(iter(replies.values())).status,
+        )
+    return {user_id: _kind(reply) for user_id, reply in replies.items()}
 
 
 def _read_batch(session: GraphSession, user_ids: Sequence[str]) -> dict[str, SubReplyWire] | None:
