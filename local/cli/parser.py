@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn
 from local.cli.parser_connecting import PSAS_WITH_AN_API, add_connecting
 from local.cli.parser_lines import add_effective, add_lines, add_plan_edits
 from local.cli.parser_machines import add_machines
+from local.cli.parser_months import add_months, add_reports
 from local.cli.parser_offline import add_kept_mappings, add_offline
 from local.cli.parser_portal import add_portal_users
 from trueup.domain.errors import InputInvalid
@@ -124,6 +125,8 @@ def build() -> Parser:
     add_machines(commands)
     add_orders(commands)
     add_portal_users(commands)
+    add_months(commands)
+    add_reports(commands)
     _add_machine(commands)
     return parser
 
@@ -280,9 +283,6 @@ def _add_records(commands: _Commands) -> None:
         "history", "records:history", "read", "Show what was decided and done, newest first", "trueup history"
     )
     _add_limit(history, "events")
-    commands.add(
-        "verify", "records:verify", "read", "Prove that no event of the history was changed or removed", "trueup verify"
-    )
     export = commands.add(
         "export", "records:export", "read", "Write a CSV file", "trueup export reconciliation november.csv"
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from local.simulators import credentials
 from tests.handlers import line_checks as lines
+from tests.handlers import month_checks as months
 from tests.handlers import order_checks as orders
 from tests.handlers import portal_user_checks as portal_users
 from tests.handlers.stage import APPROVER, CALLBACK_ID, CONNECTWISE_FIELDS, PREPARER, Reply, Stage
@@ -320,7 +321,8 @@ def shows_history(stage: Stage, answer: Reply) -> None:
 def proves_the_history(stage: Stage, answer: Reply) -> None:
     count = len(list(stage.state.history.all()))
     assert count > 5
-    assert answer.json == {"events": count, "holds": True, "first_broken": None}
+    no_months = {"months": 0, "links": 0, "parts": 0, "pages": 0, "last_hash": None, "broken": None}
+    assert answer.json == {"events": count, "holds": True, "first_broken": None, "months": no_months}
 
 
 def exports_rows(stage: Stage, answer: Reply) -> None:
@@ -590,6 +592,13 @@ CASES = {
     "machine_access_request": Case("connected", accepted_the_key, prepare=a_key),
     "portal_history": Case("proposed", shows_history),
     "portal_history_verification": Case("proposed", proves_the_history),
+    "portal_months_list": Case("proposed", months.lists_months, prepare=months.a_closed_month),
+    "portal_month_seal": Case("proposed", months.closed_the_month, prepare=months.this_month),
+    "portal_month_reopen": Case("proposed", months.reopened_the_month, prepare=months.a_closed_month),
+    "portal_month_replay": Case("proposed", months.made_it_again, prepare=months.a_closed_month),
+    "portal_month_evidence": Case("proposed", months.gives_evidence, prepare=months.a_closed_month),
+    "portal_report": Case("proposed", months.reports_the_month, prepare=months.this_month),
+    "portal_trend": Case("proposed", months.shows_a_trend, prepare=months.this_month),
     "portal_export_reconciliation_csv": Case("proposed", exports_rows),
     "portal_export_reconciliation_json": Case("proposed", exports_the_comparison),
     "portal_export_mappings_csv": Case("mapped", exports_mappings),

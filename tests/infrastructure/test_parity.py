@@ -117,7 +117,16 @@ TABLE: dict[str, Over | OnlyHere] = {
     "portal-users mail": Over(("GET /v1/portal-users/mail",), {"--to": "to", "--with-invited": "with_invited"}),
     "portal-users remove": Over(("DELETE /v1/portal-users/{address}",)),
     "history": Over(("GET /v1/history",), {"--limit": "limit"}),
+    "seal": Over(("POST /v1/months/{period}/seal",), {"--reason": "reason"}),
+    "reopen": Over(("POST /v1/months/{period}/reopen",), {"--reason": "reason"}),
+    "months": Over(("GET /v1/months",)),
     "verify": Over(("GET /v1/history/verification",)),
+    "replay": Over(("GET /v1/months/{period}/replay",)),
+    "evidence": Over(("GET /v1/months/{period}/evidence",), {
+        "--client": "account", "--out": "(a screen downloads the file)"}),
+    "report": Over(("GET /v1/reports/{period}",), {"--html": "format", "--csv": "format"}),
+    "trend": Over(("GET /v1/trend",), {
+        "--months": "months", "--client": "account", "--service": "service", "--until": "period"}),
     "export": Over(("GET /v1/exports/{name}", "GET /v1/kept-mappings/{kept_id}/{what}"), {
         "--period": "period", "--kept": "kept_id"}),
     "keys create": Over(("POST /v1/api-keys",), {

@@ -17,11 +17,13 @@ from trueup.api import (
     line_routes,
     machine_routes,
     mapping_routes,
+    month_routes,
     notice_routes,
     plan_routes,
     portal_user_routes,
     order_routes,
     psa_routes,
+    report_routes,
     run_routes,
 )
 from trueup.api.access import Role, caller_of
@@ -49,6 +51,7 @@ def build_portal(logger: Logger) -> APIGatewayHttpResolver:
         integration_routes,
         mapping_routes,
         license_routes,
+        month_routes,
         run_routes,
         plan_routes,
         line_routes,
@@ -57,6 +60,7 @@ def build_portal(logger: Logger) -> APIGatewayHttpResolver:
         portal_user_routes,
         psa_routes,
     ):
+        report_routes,
         app.include_router(routes.router)
     _add_service_routes(app)
         order_routes,

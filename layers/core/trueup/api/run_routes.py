@@ -12,6 +12,7 @@ from trueup import bootstrap
 from trueup.api.access import Role
 from trueup.api.file_views import kept_mappings_view
 from trueup.api.inputs import RunBody
+from trueup.api.month_views import proof_view
 from trueup.api.order_spreadsheet import all_orders, orders_csv
 from trueup.api.plan_spreadsheet import plan_csv
 from trueup.api.portal_spreadsheet import portal_users_csv
@@ -24,7 +25,6 @@ from trueup.api.views import (
     run_view,
     time_text,
     totals_view,
-    verification_view,
 )
 from trueup.domain.errors import InputInvalid
 from trueup.domain.periods import Period
@@ -35,6 +35,7 @@ from trueup.usecases.monthly_run import begin_run, chosen_wish
 from trueup.usecases.opening import connected_sides
 from trueup.usecases.plans import plan_of_period
 from trueup.usecases.psa_switch import kept_file, kept_mappings
+from trueup.usecases.sealed_proof import verify_months
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
 
@@ -120,10 +121,14 @@ def list_history(cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
     return page_view(page, event_view, list_name="history")
 
 
-@router.get("/v1/history/verification", tags=["history"], summary="Whether any event was changed or removed")
-def verify_history() -> dict[str, Any]:
+@router.get(
+    "/v1/history/verification", tags=["history"], summary="Whether any event or any closed month was changed or removed"
+)
+def verify_history(
+    period: Annotated[str | None, Query(max_length=7, description="Only this closed month's parts, YYYY-MM")] = None,
+) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
-    return verification_view(list(bootstrap.state().history.all()))
+    return proof_view(verify_months(period, state=bootstrap.state()))
 
 
 EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, plan.csv, mappings.csv, service-mappings.csv "
@@ -148,14 +153,14 @@ def export(name: Annotated[str, Path(max_length=64)], period: PeriodText = None)
             return csv_file(name, mappings_csv(state.accounts.all()))
         case "service-mappings.csv":
             return csv_file(name, services_csv(state.services.all()))
+        case "change-orders.csv":
+            month = None if period is None else chosen_period(period)
+            return csv_file(name, orders_csv(all_orders(state.change_orders, month)))
         case "portal-users.csv":
             return csv_file(name, portal_users_csv(state.portal_users.get().users))
         case _:
             raise InputInvalid("there is no such export", field="name", remedy=f"Use {EXPORTS}.")
 
-        case "change-orders.csv":
-            month = None if period is None else chosen_period(period)
-            return csv_file(name, orders_csv(all_orders(state.change_orders, month)))
 
 @router.get("/v1/kept-mappings", tags=["exports"], summary="What was mapped each time another PSA was connected")
 def list_kept_mappings() -> dict[str, Any]:

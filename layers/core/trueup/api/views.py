@@ -6,13 +6,13 @@ beside it, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from trueup.api.former_views import former_view
-from trueup.domain.audit import AuditEvent, first_broken
+from trueup.domain.audit import AuditEvent
 from trueup.domain.billing import Agreement, Product, PsaAccount
 from trueup.domain.canonical import decimal_text
 from trueup.domain.counts import Count, Known
@@ -364,12 +364,6 @@ def run_view(run: Run) -> View:
         if not run.problem_code
         else {"code": run.problem_code, "detail": run.problem, "remedy": run.remedy},
     }
-
-
-def verification_view(events: Sequence[AuditEvent]) -> View:
-    """Whether every event of the history follows from the one before."""
-    broken = first_broken(list(events))
-    return {"events": len(events), "holds": broken is None, "first_broken": broken}
 
 
 def event_view(event: AuditEvent) -> View:
