@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trueup.domain.errors import ConfigurationInvalid, InputInvalid
-from trueup.domain.periods import Period, local_day, next_period_start, utc, zone
+from trueup.domain.periods import Period, local_day, next_monthly_run, next_period_start, utc, zone
 
 NEW_YORK = ZoneInfo("America/New_York")
 SYDNEY = ZoneInfo("Australia/Sydney")
@@ -106,6 +106,24 @@ def test_the_day_lies_in_its_period_wherever_the_moment_is_written(moment: datet
     assert local_day(elsewhere, there) == day
     assert utc(elsewhere) == moment
     assert utc(elsewhere).tzinfo is UTC
+
+
+@given(MOMENTS, ZONES, st.integers(1, 28), st.integers(0, 23))
+def test_the_next_monthly_run_is_the_first_after_now_on_its_day(
+    moment: datetime, name: str, day: int, hour: int
+) -> None:
+    begins = next_monthly_run(moment, day=day, hour=hour, time_zone=ZoneInfo(name))
+    assert begins > moment
+    assert begins.tzinfo is UTC
+    assert begins.astimezone(ZoneInfo(name)).day == day
+    assert begins - moment <= timedelta(days=31, hours=2)
+
+
+@pytest.mark.fault("D2")
+def test_D2_a_run_in_the_hour_that_a_clock_change_skips_begins_when_the_clock_goes_on() -> None:
+    begins = next_monthly_run(datetime(2026, 3, 7, 12, tzinfo=UTC), day=8, hour=2, time_zone=NEW_YORK)
+    assert begins.astimezone(NEW_YORK).hour == 3
+    assert next_monthly_run(begins, day=8, hour=2, time_zone=NEW_YORK).astimezone(NEW_YORK).month == 4
 
 
 @pytest.mark.fault("D8")

@@ -83,6 +83,7 @@ def test_connect_both_sides_and_the_first_read_begins_by_itself(visitor: Visitor
     fill_and_authenticate(visitor, "ConnectWise", town.connectwise.url, CONNECTWISE_FIELDS)
     expect(visitor.page.get_by_role("article", name="ConnectWise")).to_contain_text("Pending")
     expect(visitor.page.locator(".bar")).to_contain_text("Both sides read", timeout=60_000)
+    expect(card).to_contain_text("Next read")
     assert "sim-mimecast-client-secret" not in visitor.page.content()
     assert visitor.barriers() == []
 

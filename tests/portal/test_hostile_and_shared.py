@@ -125,7 +125,8 @@ def test_every_screen_can_be_read_at_360_pixels(browser: Browser, town: Town, pa
         heading = visitor.page.locator("main h1").bounding_box()
         assert heading is not None
         assert heading["x"] + heading["width"] <= NARROW["width"]
-        assert visitor.barriers() == []
+        # The colors are those of the wide screens, which are looked at in both.
+        assert visitor.barriers(("light",)) == []
 
 
 def test_a_language_that_writes_numbers_otherwise(browser: Browser, town: Town) -> None:

@@ -59,6 +59,7 @@ class Settings:
     sign_in_origins: tuple[str, ...]
     monthly_run_function: str
     monthly_run_day: int
+    monthly_run_hour: int
     callback_queue_url: str
     notice_topic: str
     portal_url: str
@@ -97,6 +98,7 @@ class Settings:
             sign_in_origins=tuple((environment.get("TRUEUP_SIGN_IN_ORIGINS") or "").split()),
             monthly_run_function=environment.get("TRUEUP_MONTHLY_RUN_FUNCTION") or "",
             monthly_run_day=int(_number(environment, "TRUEUP_MONTHLY_RUN_DAY", Decimal(1))),
+            monthly_run_hour=int(_number(environment, "TRUEUP_MONTHLY_RUN_HOUR", Decimal(6))),
             callback_queue_url=environment.get("TRUEUP_CALLBACK_QUEUE_URL") or "",
             notice_topic=environment.get("TRUEUP_NOTICE_TOPIC") or "",
             portal_url=_origin(environment, "TRUEUP_PORTAL_URL"),

@@ -17,6 +17,12 @@ export function nextTheme() {
   return THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length];
 }
 
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+
+// The document is told light or dark, never "as the system has it": so there is one palette for each.
 export function restoreTheme() {
-  document.documentElement.dataset.theme = theme();
+  const chosen = theme();
+  document.documentElement.dataset.theme = chosen === "system" ? (systemIsDark.matches ? "dark" : "light") : chosen;
 }
+
+systemIsDark.addEventListener("change", restoreTheme);

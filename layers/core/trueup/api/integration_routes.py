@@ -14,8 +14,9 @@ from trueup.api.file_views import kept_mappings_view
 from trueup.api.inputs import ConnectBody
 from trueup.api.replies import allowed, written
 from trueup.api.spreadsheets import mapping_sheets
-from trueup.api.views import customer_file_view, integration_view, run_view
-from trueup.domain.integrations import IntegrationName
+from trueup.api.views import customer_file_view, integration_view, run_view, time_text
+from trueup.domain.integrations import ConnectionState, Integration, IntegrationName
+from trueup.domain.periods import next_monthly_run
 from trueup.settings import settings
 from trueup.usecases.credential_validation import disconnect, validate
 from trueup.usecases.customer_file import forget_customer_file, keep_customer_file, kept_customer_file
@@ -30,13 +31,25 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools l
 @router.get("/v1/integrations", tags=["integrations"], summary="Every integration and how it stands")
 def list_integrations() -> dict[str, Any]:
     allowed(router, Role.VIEWER)
-    return {"items": [integration_view(item) for item in bootstrap.state().integrations.all()], "next_cursor": None}
+    items = [_with_next_read(item) for item in bootstrap.state().integrations.all()]
+    return {"items": items, "next_cursor": None}
 
 
 @router.get("/v1/integrations/<name>", tags=["integrations"], summary="One integration; a secret is never in it")
 def get_integration(name: Annotated[IntegrationName, Path()]) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
-    return integration_view(bootstrap.state().integrations.get(name))
+    return _with_next_read(bootstrap.state().integrations.get(name))
+
+
+def _with_next_read(integration: Integration) -> dict[str, Any]:
+    """The integration with when the schedule reads it next; null until it is connected."""
+    chosen = settings()
+    next_read = next_monthly_run(
+        bootstrap.clock().now(), day=chosen.monthly_run_day, hour=chosen.monthly_run_hour, time_zone=chosen.time_zone
+    )
+    shown = integration_view(integration)
+    is_read = integration.state is not ConnectionState.NOT_CONNECTED
+    return {**shown, "next_read_at": time_text(next_read) if is_read else None}
 
 
 @router.put("/v1/integrations/<name>", tags=["integrations"], summary="Try a credential and store it when it works")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from trueup.domain.errors import ConfigurationInvalid, InputInvalid
@@ -63,6 +63,19 @@ def next_period_start(starts_on: date, months: int, after: date) -> date:
     begun = max(elapsed // months, 0) * months
     day = _months_later(starts_on, begun)
     return day if day > after else _months_later(starts_on, begun + months)
+
+
+def next_monthly_run(after: datetime, *, day: int, hour: int, time_zone: ZoneInfo) -> datetime:
+    """The next moment, in UTC, at which that hour of that day of a month begins for the MSP.
+
+    An hour that a clock change skips begins when the clock does go on. Raises ValueError on a naive datetime.
+    """
+    period = Period.at(after, time_zone)
+    for chosen in (period, period.next()):
+        begins = utc(datetime.combine(chosen.first_day.replace(day=day), time(hour), tzinfo=time_zone))
+        if begins > after:
+            return begins
+    raise AssertionError("the same day of the next month is always later")
 
 
 def _months_later(day: date, months: int) -> date:

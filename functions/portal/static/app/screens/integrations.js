@@ -70,6 +70,7 @@ function Card({ integration, run, onConnect, onLeave }) {
       ${integration.identifier_tail && html`<div><dt>Key ends in</dt><dd><code>${integration.identifier_tail}</code></dd></div>`}
       <div><dt>Last tried</dt><dd><${When} at=${integration.checked_at} /></dd></div>
       <div><dt>Last read</dt><dd>${side && side.done ? html`<${When} at=${run.started_at} />` : isRunning(run) ? "reading now" : "not yet"}</dd></div>
+      ${integration.next_read_at && html`<div><dt>Next read</dt><dd><${When} at=${integration.next_read_at} /></dd></div>`}
     </dl>
     <details class="permissions" open=${missing.length > 0}><summary>${missing.length ? `${missing.length} of ${integration.capabilities.length} permissions are missing` : `All ${integration.capabilities.length} permissions are there`}</summary>
       <ul>${integration.capabilities.map((one) => html`<li key=${one.name}><${Status} of=${grant(one.granted)} words=${one.name.replaceAll("_", " ")} /><span class="quiet">${one.detail || one.permission}</span></li>`)}</ul></details>
