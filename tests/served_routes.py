@@ -29,11 +29,12 @@ GATEWAY_PATHS = {
     "/v1/plans/{plan_id}/approve": "/v1/plans/{plan_id}/{action}",
     "/v1/plans/{plan_id}/lines": "/v1/plans/{plan_id}/{action}",
     "/v1/plans/{plan_id}/undo": "/v1/plans/{plan_id}/{action}",
-    "/v1/portal-users/check": "/v1/portal-users/{address}",
-    "/v1/portal-users/import": "/v1/portal-users/{address}",
-    "/v1/portal-users/mail": "/v1/portal-users/{address}",
-    "/v1/portal-users/{address}/invite": "/v1/portal-users/{address}/{action}",
-    "/v1/portal-users/{address}/tick": "/v1/portal-users/{address}/{action}",
+    "/v1/portal-users/check": "/v1/portal-users/{user+}",
+    "/v1/portal-users/import": "/v1/portal-users/{user+}",
+    "/v1/portal-users/mail": "/v1/portal-users/{user+}",
+    "/v1/portal-users/{address}": "/v1/portal-users/{user+}",
+    "/v1/portal-users/{address}/invite": "/v1/portal-users/{user+}",
+    "/v1/portal-users/{address}/tick": "/v1/portal-users/{user+}",
 }
 """Words that stand where the gateway has a variable: it need not tell them apart, and its permissions must stay few."""
 

@@ -44,6 +44,10 @@ def add_portal_users(commands: _Commands) -> None:
         "trueup portal-users check",
         "Exit code 0 when everybody is ready, 2 when somebody is blocked or not known.",
     )
+    _add_decisions(group)
+
+
+def _add_decisions(group: _Commands) -> None:
     invite = group.add(
         "invite",
         "portal_users:invite",

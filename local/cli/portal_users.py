@@ -159,13 +159,12 @@ def _tell(output: Output, book: PortalBook) -> None:
         output.line('No portal user was added yet. Next: trueup portal-users add ADDRESS --name "NAME"')
         return
     output.table(
-        [Column("Name", "name"), Column("Address", "name"), Column("State"), Column("Role", "name"),
-         Column("Ticked"), Column("Invited"), Column("What to do", "text")],
+        [Column("Name", "name"), Column("Address"), Column("State"), Column("Role", "name"), Column("Ticked"),
+         Column("Invited")],
         [_row(user) for user in book.users],
     )  # fmt: skip
     for user in book.users:
-        for warning in user.checked.readiness.warnings if user.checked is not None else ():
-            output.paragraph(f"{shown(user.address, 254)}: {shown(warning, 400)}")
+        _tell_what_to_do(output, user)
     if book.check is not None:
         for text in (*book.check.warnings, *book.check.notes):
             output.paragraph(shown(text, 600))
@@ -173,16 +172,23 @@ def _tell(output: Output, book: PortalBook) -> None:
         output.line(f"Checked {book.check.at:%Y-%m-%d %H:%M} UTC by {shown(book.check.by)}{account}.", "dim")
 
 
+def _tell_what_to_do(output: Output, user: PortalUser) -> None:
+    found = user.checked.readiness if user.checked is not None else None
+    if found is None:
+        return
+    told = [] if user.is_ready else [f"{found.words}. {found.fix}"]
+    for text in (*told, *found.warnings):
+        output.paragraph(f"{shown(user.address, 254)}: {shown(text, 600)}")
+
+
 def _row(user: PortalUser) -> list[str | Cell]:
     found = user.checked.readiness if user.checked is not None else None
     text, style = _STATES[user.state]
-    what = "" if found is None or user.is_ready else f"{found.words}. {found.fix}"
     return [
         shown(user.name, 40),
-        shown(user.address, 60),
+        shown(user.address, 80),
         Cell(text, style),
         shown(found.role, 30) if found is not None else "",
         f"{len(user.ticks)} of {len(ChecklistItem)}",
         f"{user.invited_at:%Y-%m-%d}" if user.invited_at is not None else "",
-        shown(what, 400),
     ]
