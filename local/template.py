@@ -347,6 +347,10 @@ class Deployment:
             raise ConfigurationInvalid(f"the template refers to {name}, which it does not have")
         named = body.get("Properties", {}).get(_NAME_PROPERTIES.get(body["Type"], ""))
         text = logical_id if named is None else self.text(named)
+        if body["Type"] == "AWS::SNS::Topic":
+            # Unlike that of most resources, the reference of a topic is its ARN.
+            region, account = PSEUDO_PARAMETERS["AWS::Region"], PSEUDO_PARAMETERS["AWS::AccountId"]
+            return f"arn:aws:sns:{region}:{account}:{text}"
         return f"{text}:{body['Properties'].get('AutoPublishAlias', 'live')}" if alias == "Alias" else text
 
     def _attribute(self, logical_id: str, attribute: str) -> str:

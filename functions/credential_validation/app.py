@@ -10,10 +10,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from trueup import bootstrap
 from trueup.api.events import ValidateEvent
-from trueup.domain.integrations import ConnectionState
+from trueup.api.notice_views import delivery_view
+from trueup.domain.integrations import ConnectionState, Integration
+from trueup.domain.notices import Delivery
 from trueup.settings import settings
 from trueup.usecases.credential_validation import validate
 from trueup.usecases.monthly_run import days_overdue
+from trueup.usecases.notification import check_overdue, send_for_credentials
 
 logger = Logger()
 metrics = EphemeralMetrics()
@@ -47,6 +50,14 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     )
     metrics.add_metric(name="CredentialsFailing", unit=MetricUnit.Count, value=len(failing))
     metrics.add_metric(name="MonthlyRunOverdueDays", unit=MetricUnit.Count, value=overdue)
+    told = _tell(checked, overdue)
     reply = {"checked": [item.name.value for item in checked], "failing": failing, "monthly_run_overdue_days": overdue}
+    reply |= {"notices": [delivery_view(one) for one in told]}
     logger.info("credentials checked", extra=reply)
     return reply
+
+
+def _tell(checked: list[Integration], overdue_days: int) -> tuple[Delivery, ...]:
+    systems, zone = bootstrap.notice_systems(), settings().time_zone
+    told = send_for_credentials(checked, time_zone=zone, systems=systems)
+    return told + check_overdue(overdue_days, run_day=settings().monthly_run_day, time_zone=zone, systems=systems)

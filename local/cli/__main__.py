@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return carry_out(parsed, output)
     except TrueupError as error:
         output.failure(error)
-        return exit_code(error, typed_an_address="connect" in words)
+        return exit_code(error, typed_an_address=bool({"connect", "notices"} & set(words)))
     except KeyboardInterrupt:
         output.failure(
             Interrupted("interrupted", remedy="What was done is kept, and the same command goes on from there.")

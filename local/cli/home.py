@@ -159,6 +159,9 @@ def process_environment(home: Home, endpoint: str, *, is_own_store: bool) -> dic
         **local_deployment().shared_environment(),
         **chosen,
         "TRUEUP_VAULT_DIRECTORY": str(home.vault),
+        # One machine has no topic to send e-mail through; its webhooks and tickets are those of everywhere.
+        "TRUEUP_NOTICE_TOPIC": "",
+        "TRUEUP_PORTAL_URL": os.environ.get("TRUEUP_PORTAL_URL", ""),
         "TRUEUP_ROLES_ARE_CHECKED": "false",
         "TRUEUP_TWO_PERSON_APPROVAL": "false",
         **credentials,

@@ -15,10 +15,11 @@ from local.cli.parser_connecting import PSAS_WITH_AN_API, add_connecting
 from local.cli.parser_lines import add_effective, add_lines, add_plan_edits
 from local.cli.parser_machines import add_machines
 from local.cli.parser_months import add_months, add_reports
+from local.cli.parser_notices import add_notices
 from local.cli.parser_offline import add_kept_mappings, add_offline
+from local.cli.parser_orders import add_orders
 from local.cli.parser_portal import add_portal_users
 from trueup.domain.errors import InputInvalid
-from local.cli.parser_orders import add_orders
 
 Access = Literal["none", "read", "write"]
 """What a command needs: nothing, the opened state, or the opened state as its one writer."""
@@ -123,6 +124,7 @@ def build() -> Parser:
     add_lines(commands)
     _add_records(commands)
     add_machines(commands)
+    add_notices(commands)
     add_orders(commands)
     add_portal_users(commands)
     add_months(commands)

@@ -13,6 +13,7 @@ from typing import Any
 from local.simulators import credentials
 from tests.handlers import line_checks as lines
 from tests.handlers import month_checks as months
+from tests.handlers import notice_checks as notices
 from tests.handlers import order_checks as orders
 from tests.handlers import portal_user_checks as portal_users
 from tests.handlers.stage import APPROVER, CALLBACK_ID, CONNECTWISE_FIELDS, PREPARER, Reply, Stage
@@ -590,6 +591,12 @@ CASES = {
     "psa_callback_forged": Case("connected", refused_a_forgery, prepare=callbacks),
     "account_refresh_hints": Case("proposed", read_one_client_again, prepare=an_edited_client),
     "machine_access_request": Case("connected", accepted_the_key, prepare=a_key),
+    "notification_run": Case("proposed", notices.told_people, prepare=notices.a_ticket_channel),
+    "portal_notice_channels_list": Case("proposed", notices.lists_channels, prepare=notices.a_ticket_channel),
+    "portal_notice_channel_put": Case("connected", notices.set_the_channel),
+    "portal_notice_channel_delete": Case("connected", notices.removed_the_channel, prepare=notices.a_ticket_channel),
+    "portal_notice_channel_test": Case("connected", notices.sent_a_test, prepare=notices.a_ticket_channel),
+    "portal_notices_list": Case("proposed", notices.lists_notices, prepare=notices.a_told_plan),
     "portal_history": Case("proposed", shows_history),
     "portal_history_verification": Case("proposed", proves_the_history),
     "portal_months_list": Case("proposed", months.lists_months, prepare=months.a_closed_month),

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qs, quote, unquote
 
 import boto3
 import requests
@@ -69,6 +69,12 @@ class Call:
         return self.headers.get("X-Amz-Target", "")
 
 
+PUBLISHED = (
+    b'<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult>'
+    b"<MessageId>94f20ce6-13c5-43a0-9a9e-ca52d816e90b</MessageId></PublishResult></PublishResponse>"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     status: int
@@ -96,6 +102,7 @@ class SmallCloud:
         self.queues: LocalQueues
         self.denied: list[tuple[str, Grant]] = []
         self.used: set[tuple[str, str]] = set()
+        self.messages: list[Mapping[str, str]] = []
         self._free: dict[str, list[ExecutionEnvironment]] = {}
         self._environments: list[ExecutionEnvironment] = []
 
@@ -181,6 +188,9 @@ class SmallCloud:
             return forward(self._secrets_url, call)
         if call.target.startswith("AmazonSQS."):
             return forward(self._queues_url, call, path="")
+        if (message := published(call)) is not None:
+            self.messages.append(message)
+            return Reply(200, PUBLISHED, {"Content-Type": "text/xml"})
         invocation = re.fullmatch(r"/2015-03-31/functions/([^/]+)/invocations", call.path.split("?")[0])
         if invocation is None:
             return forward(self._runner_url, call)
@@ -219,6 +229,13 @@ class SmallCloud:
         return Reply(202, b"", {"X-Amz-Durable-Execution-Arn": started.json()["ExecutionArn"]})
 
 
+def published(call: Call) -> Mapping[str, str] | None:
+    """The fields of a message to a topic; None for any other call. SNS speaks in forms and XML."""
+    if not call.body.startswith(b"Action=Publish&"):
+        return None
+    return {name: values[0] for name, values in parse_qs(call.body.decode()).items()}
+
+
 def function_arn(name: str) -> str:
     return name if name.startswith("arn:") else f"arn:aws:lambda:{ACCOUNT_SCOPE}:function:{name}"
 
@@ -236,6 +253,9 @@ def wanted(call: Call) -> list[Grant]:
         name = str(body["SecretId"])
         resource = name if name.startswith("arn:") else f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:{name}-AbCdEf"
         return [Grant(f"secretsmanager:{operation}", resource, "")]
+    if (message := published(call)) is not None:
+        topic = message["TopicArn"].rpartition(":")[2]
+        return [Grant("sns:Publish", f"arn:aws:sns:{ACCOUNT_SCOPE}:{topic}", "")]
     parts = [unquote(part) for part in call.path.split("?")[0].strip("/").split("/")]
     executions = f"{function_arn(f'trueup-{TENANT}-monthly-run')}:1/durable-execution/any/any"
     match parts:

@@ -210,6 +210,7 @@ def real_event(path: Path, stack: Stack) -> Any:
     stand_ins = stack.facts | {
         "https://api.services.mimecast.com": stack.mimecast.url,
         "https://api-na.myconnectwise.net": stack.connectwise.url,
+        "https://hooks.slack.com": "http://127.0.0.1:9",  # Nobody answers there, and nobody outside is told.
         "example-mimecast-client-id": credentials.MIMECAST_CLIENT_ID,
         "example-mimecast-client-secret": credentials.MIMECAST_CLIENT_SECRET,
         "example-company": credentials.CONNECTWISE_COMPANY_ID,
@@ -236,6 +237,8 @@ REFUSALS = {
     "portal_psa_plan_approve": "checksum_mismatch",
     "portal_kept_mappings_get": "not_found",
     "portal_line_division_delete": "not_found",
+    "portal_notice_channel_delete": "not_found",
+    "portal_notice_channel_test": "not_found",
     "portal_line_division_put": "not_found",
     "portal_plan_add_line": "plan_not_ready",
     "portal_plan_drop_line": "not_found",
@@ -254,6 +257,7 @@ STEPS = (
     "credential_validation",
     "license_sync",
     "machine_access",
+    "notification",
     "plan_apply",
     "psa_callback",
     "psa_sync",

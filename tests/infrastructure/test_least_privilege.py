@@ -30,6 +30,11 @@ CALLBACK_SECRETS = [
     f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:trueup/{TENANT}/{name}-callbacks-AbCdEf"
     for name in ("connectwise", "autotask", "halopsa")
 ]
+NOTICE_SECRETS = [
+    f"arn:aws:secretsmanager:{ACCOUNT_SCOPE}:secret:trueup/{TENANT}/notice-{name}-AbCdEf" for name in ("teams", "slack")
+]
+NOTICE_TOPIC = f"arn:aws:sns:{ACCOUNT_SCOPE}:trueup-{TENANT}-notices"
+NOTIFIERS = {"notification", "credential_validation", "portal"}
 QUEUE = f"arn:aws:sqs:{ACCOUNT_SCOPE}:trueup-{TENANT}-failed-events"
 CALLBACK_QUEUE = f"arn:aws:sqs:{ACCOUNT_SCOPE}:trueup-{TENANT}-callbacks"
 DATA_KEY = f"arn:aws:kms:{ACCOUNT_SCOPE}:key/DataKey"
@@ -83,13 +88,18 @@ def expected() -> dict[Grant, frozenset[str]]:
     allow(["secretsmanager:PutSecretValue"], MICROSOFT365_SECRET, {"portal"})
     for name, secret in PSA_SECRETS.items():
         # Syncro calls nobody, so there is nothing of it to read again.
-        more = set() if name == "syncro" else {"account_refresh"}
+        more = set() if name == "syncro" else {"account_refresh", "notification"}
         allow(["secretsmanager:GetSecretValue"], secret, readers_of_psas | more)
         allow(["secretsmanager:PutSecretValue"], secret, {"portal"})
+    for secret in NOTICE_SECRETS:
+        allow(["secretsmanager:GetSecretValue"], secret, NOTIFIERS)
+        allow(["secretsmanager:PutSecretValue"], secret, {"portal"})
+    allow(["sns:Publish"], NOTICE_TOPIC, NOTIFIERS)
     for secret in CALLBACK_SECRETS:
         allow(["secretsmanager:GetSecretValue"], secret, {"psa_callback", "portal"})
         allow(["secretsmanager:PutSecretValue"], secret, {"portal"})
     readers = readers_of_mimecast | readers_of_psas | readers_of_microsoft365 | {"account_refresh", "psa_callback"}
+    readers |= NOTIFIERS
     allow(["kms:Decrypt"], SECRETS_KEY, readers, SECRETS_MANAGER)
     allow(["kms:GenerateDataKey"], SECRETS_KEY, {"portal"}, SECRETS_MANAGER)
 
@@ -102,6 +112,7 @@ def expected() -> dict[Grant, frozenset[str]]:
         "plan_apply",
         "change_orders",
         "sealing",
+        "notification",
     ):
         allow(["lambda:InvokeFunction"], function_arn(step), {"monthly_run"})
     allow(["lambda:InvokeFunction"], f"{function_arn('monthly_run')}:live", {"portal"})

@@ -136,6 +136,13 @@ TABLE: dict[str, Over | OnlyHere] = {
     "callbacks register": Over(("POST /v1/callbacks",), {"--url": "url"}),
     "callbacks list": Over(("GET /v1/callbacks",)),
     "callbacks remove": Over(("DELETE /v1/callbacks/{callback_id}",)),
+    "notices channels": Over(("GET /v1/notice-channels",)),
+    "notices set": Over(("PUT /v1/notice-channels/{name}",), {
+        "--kind": "kinds", "--webhook-env": "webhook_url", "--company": "company_id", "--queue": "queue_id",
+        "--priority": "priority_id", "--status": "status_id", "--type": "type_id"}),
+    "notices test": Over(("POST /v1/notice-channels/{name}/test",)),
+    "notices remove": Over(("DELETE /v1/notice-channels/{name}",)),
+    "notices list": Over(("GET /v1/notices",), {"--period": "period"}),
     "demo": OnlyHere("it plays on simulators of its own"),
     "serve": OnlyHere("it is what answers the API on one machine"),
     "simulators": OnlyHere("they stand in for the vendors"),

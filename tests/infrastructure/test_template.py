@@ -13,6 +13,7 @@ from trueup.domain.counts import BillingBasis
 from trueup.domain.effective import PSA_CAPABILITIES
 from trueup.domain.guards import GuardPolicy
 from trueup.domain.integrations import CREDENTIAL_FIELDS, IntegrationName
+from trueup.domain.notices import ChannelName
 from trueup.usecases.callbacks import secrets_name
 
 FUNCTIONS = functions()
@@ -109,7 +110,8 @@ def test_one_secret_per_integration_under_the_prefix_the_code_reads() -> None:
     prefix = resolve(environment("portal")["TRUEUP_SECRET_PREFIX"])
     systems = {name.value for name in IntegrationName if CREDENTIAL_FIELDS[name]}
     callers = {secrets_name(name) for name, can in PSA_CAPABILITIES.items() if can.callbacks}
-    assert names == {f"{prefix}{name}" for name in systems | callers}
+    webhooks = {name.secret_name for name in ChannelName if name.takes_webhook}
+    assert names == {f"{prefix}{name}" for name in systems | callers | webhooks}
     for body in resources("AWS::SecretsManager::Secret").values():
         assert body["Properties"]["KmsKeyId"] == {"Fn::GetAtt": ["SecretsKey", "Arn"]}
         assert not {"SecretString", "GenerateSecretString"} & set(body["Properties"])
@@ -133,7 +135,7 @@ def test_the_monthly_run_is_durable_and_keeps_its_code_while_it_waits() -> None:
 def test_the_monthly_run_knows_the_functions_it_calls() -> None:
     called = {name: value for name, value in environment("monthly_run").items() if name.startswith("TRUEUP_FUNCTION_")}
     steps = ("VendorSync", "PsaSync", "LicenseSync", "AutoMatching", "Reconciliation", "PlanApply")
-    steps = (*steps, "ChangeOrders", "Sealing")
+    steps = (*steps, "ChangeOrders", "Sealing", "Notification")
     assert list(called.values()) == [{"Ref": f"{step}Function"} for step in steps]
     assert environment("portal")["TRUEUP_MONTHLY_RUN_FUNCTION"] == {"Ref": "MonthlyRunFunction.Alias"}
 
@@ -256,7 +258,7 @@ def test_alarms_reach_the_one_topic_and_say_what_to_do(alarm: str) -> None:
     properties = resources("AWS::CloudWatch::Alarm")[alarm]["Properties"]
     assert properties["AlarmActions"] == [{"Ref": "AlarmTopic"}]
     assert len(properties["AlarmDescription"]) > 60
-    assert len(resources("AWS::SNS::Topic")) == 1
+    assert set(resources("AWS::SNS::Topic")) == {"AlarmTopic", "NoticeTopic"}
 
 
 def test_silence_of_the_daily_check_is_itself_an_alarm() -> None:
