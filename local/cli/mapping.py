@@ -141,6 +141,17 @@ def exclude_service(workplace: Workplace, arguments: Namespace) -> int:
     return _service_decided(workplace, entry, "is not billed to clients")
 
 
+def per_user(workplace: Workplace, arguments: Namespace) -> int:
+    entry = mapping.set_per_user(
+        arguments.service_id,
+        arguments.answer == "yes",
+        actor=workplace.actor,
+        services=workplace.state.services,
+        clock=workplace.clock,
+    )
+    return _service_decided(workplace, entry, f"is {'' if entry.is_per_user else 'not '}sold by the licensed user")
+
+
 def _service_decided(workplace: Workplace, entry: ServiceEntry, what: str) -> int:
     workplace.output.document(service_view(entry))
     workplace.output.paragraph(f"{shown(entry.service_id)} {shown(entry.name)} {what}")

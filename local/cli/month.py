@@ -18,6 +18,7 @@ from local.cli.interrupts import interruptible
 from local.cli.output import Output, Style, problem_view, shown
 from local.cli.progress import SIDE_NAMES, reading_progress
 from local.cli.tables import (
+    TENANT_WORDS,
     mapping_totals_text,
     missing_lines,
     open_accounts,
@@ -104,7 +105,7 @@ def finish(workplace: Workplace, arguments: Namespace) -> int:
         clock=workplace.clock,
     )
     names = " and ".join(item.name.label for item in done)
-    workplace.output.line(f"The mapping is finished: {names} are active. Reading both sides again.", "green")
+    workplace.output.line(f"The mapping is finished: {names} are active. Reading everything again.", "green")
     run, read = _sync(workplace, reading)
     workplace.output.document(
         {"integrations": [integration_view(item) for item in done], "sync": _sync_view(workplace, run, read)}
@@ -123,7 +124,7 @@ def run(workplace: Workplace, arguments: Namespace) -> int:
         systems = workplace.systems()
         _prepare(workplace, systems, reading)
         begun = _begin(workplace, systems, reading)
-        _read(workplace, begun, systems)
+        read = _read(workplace, begun, systems)
         outcome = reconcile_run(begun, systems, actor=workplace.actor, policy=bootstrap.reconciliation_policy())
     except TrueupError as trouble:
         workplace.output.document(_incomplete(workplace, begun, trouble))
@@ -143,7 +144,7 @@ def run(workplace: Workplace, arguments: Namespace) -> int:
         }
     )
     if not workplace.output.as_json:
-        _describe_freshness(workplace, begun)
+        _describe_freshness(workplace, begun, read)
         reconciliation_table(workplace.output, found, with_all_rows=arguments.all)
         open_accounts(workplace.output, entries)
         workplace.output.line()
@@ -179,7 +180,7 @@ def _incomplete(workplace: Workplace, begun: Run | None, trouble: TrueupError) -
 
 def _prepare(workplace: Workplace, systems: Systems, reading: Reading) -> None:
     """Both sides are connected and a given customer file makes sense and is kept: else no run is begun."""
-    for side in SIDE_NAMES:
+    for side in connected_sides(systems.state.integrations):
         connected(side, systems.state.integrations)
     vendor, uploads = connected(Side.VENDOR, systems.state.integrations).name, systems.state.uploads
     if reading.customer_file is not None:
@@ -279,6 +280,8 @@ def _sync_view(workplace: Workplace, ended: Run, read: ReadSide) -> View:
         "newly_mapped": read.matching.newly_mapped,
         "renamed": list(read.matching.renamed),
         "accounts_as_of": time_text(read.accounts_as_of),
+        "tenants": None if read.tenants is None else mapping_totals_view(read.tenants.totals),
+        "licenses_problem": None if read.licenses_trouble is None else problem_view(read.licenses_trouble),
         "next": _next_step(workplace),
     }
 
@@ -288,6 +291,10 @@ def _describe_sync(workplace: Workplace, read: ReadSide) -> None:
     output.line(
         f"{mapping_totals_text(read.matching.totals)} ({read.matching.newly_mapped} of them just now, by name)."
     )
+    if read.tenants is not None:
+        words = mapping_totals_text(read.tenants.totals, TENANT_WORDS)
+        output.line(f"{words} ({read.tenants.newly_mapped} of them just now, by name).")
+    _describe_licenses_trouble(workplace, read)
     for snapshot in read.snapshots:
         if snapshot.accounts_as_of is not None:
             old = snapshot.completed_at - snapshot.accounts_as_of > OLD_AFTER
@@ -298,6 +305,12 @@ def _describe_sync(workplace: Workplace, read: ReadSide) -> None:
     for vendor_id in read.matching.renamed:
         output.line(f"  {shown(vendor_id)} was renamed since it was mapped; its mapping stays.", "yellow")
     output.line(f"Next: {_next_step(workplace)}", "bold")
+
+
+def _describe_licenses_trouble(workplace: Workplace, read: ReadSide) -> None:
+    if read.licenses_trouble is not None:
+        why = f"{shown(read.licenses_trouble.message, 500).rstrip('.')}; {shown(read.licenses_trouble.remedy, 500)}"
+        workplace.output.paragraph(f"Licenses were not read, and count as failed: {why}")
 
 
 def _next_step(workplace: Workplace) -> str:
@@ -312,15 +325,17 @@ def _next_step(workplace: Workplace) -> str:
     return "trueup run"
 
 
-def _describe_freshness(workplace: Workplace, begun: Run) -> None:
+def _describe_freshness(workplace: Workplace, begun: Run, sides: ReadSide) -> None:
     parts = []
-    for side, name in SIDE_NAMES.items():
-        read = workplace.state.snapshots.latest(side)
-        if read is not None:
-            file = "" if read.accounts_as_of is None else f", {_file_words(read.accounts_as_of, read.completed_at)}"
-            parts.append(f"{name} read {read.completed_at:%Y-%m-%d %H:%M} UTC, {read.accounts} accounts{file}")
+    for read in sides.snapshots:
+        file = "" if read.accounts_as_of is None else f", {_file_words(read.accounts_as_of, read.completed_at)}"
+        name = SIDE_NAMES[read.side]
+        parts.append(f"{name} read {read.completed_at:%Y-%m-%d %H:%M} UTC, {read.accounts} accounts{file}")
+    if Side.LICENSES not in connected_sides(workplace.state.integrations):
+        parts.append("license counts are not connected")
     workplace.output.line(f"Period {begun.period}", "bold")
-    workplace.output.paragraph("; ".join([*parts, "Microsoft 365 is not read"]), "  ")
+    workplace.output.paragraph("; ".join(parts), "  ")
+    _describe_licenses_trouble(workplace, sides)
     workplace.output.line()
 
 

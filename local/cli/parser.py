@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn
 
 from local.cli.parser_connecting import PSAS_WITH_AN_API, add_connecting
+from local.cli.parser_licenses import add_licenses
 from local.cli.parser_lines import add_effective, add_lines, add_plan_edits
 from local.cli.parser_machines import add_machines
 from local.cli.parser_months import add_months, add_reports
@@ -119,23 +120,24 @@ def build() -> Parser:
     add_offline(commands)
     _add_reading(commands)
     _add_mapping(commands)
+    add_licenses(commands)
     _add_month(commands)
     _add_plans(commands)
     add_lines(commands)
-    _add_records(commands)
-    add_machines(commands)
-    add_notices(commands)
     add_orders(commands)
-    add_portal_users(commands)
+    _add_records(commands)
     add_months(commands)
     add_reports(commands)
+    add_machines(commands)
+    add_notices(commands)
+    add_portal_users(commands)
     _add_machine(commands)
     return parser
 
 
 def _add_reading(commands: _Commands) -> None:
     sync = commands.add(
-        "sync", "month:sync", "write", "Read both sides in full and match accounts by name", "trueup sync"
+        "sync", "month:sync", "write", "Read all sides in full and match accounts by name", "trueup sync"
     )
     _add_reading_options(sync)
     accounts = commands.add(
@@ -198,6 +200,13 @@ def _add_mapping(commands: _Commands) -> None:
         )
         exclude.add_argument(what.lower(), metavar=what)
         exclude.add_argument("--reason", metavar="TEXT", required=True, help="why; it is kept in the history")
+    per_user = group.add(
+        "per-user", "mapping:per_user", "write", "Say whether a service is sold by the licensed user",
+        "trueup map per-user 9702 yes",
+        "Of a service that is, the licensed count says what to order and, if you decided so, what to bill.",
+    )  # fmt: skip
+    per_user.add_argument("service_id", metavar="SERVICE_ID", help="id that `trueup services` lists")
+    per_user.add_argument("answer", metavar="yes|no", choices=("yes", "no"))
     clear = group.add("clear", "mapping:clear", "write", "Take a decision back", "trueup map clear CUSA1B2")
     clear.add_argument("vendor_id", metavar="VENDOR_ID")
     importing = group.add(

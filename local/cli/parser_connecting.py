@@ -32,6 +32,7 @@ _KEYS_OF = {
     IntegrationName.AUTOTASK: "an API user's keys",
     IntegrationName.HALOPSA: "an API application's keys",
     IntegrationName.SYNCRO: "an API token",
+    IntegrationName.MICROSOFT365: "an application's keys, to read license counts (optional)",
 }
 
 
@@ -47,7 +48,9 @@ def destination_of(field: CredentialField) -> str:
 
 
 def add_connecting(commands: _Commands) -> None:
-    connect = commands.group("connect", "Connect Mimecast or the PSA: the credential is tried before it is stored")
+    connect = commands.group(
+        "connect", "Connect Mimecast, the PSA, license counts: a credential is tried before it is stored"
+    )
     for name in WITH_AN_API:
         command = connect.add(
             name.value,

@@ -1,4 +1,4 @@
-"""Progress of the two reads, on standard error: bars on a terminal, a plain line now and then elsewhere."""
+"""Progress of the reads, on standard error: bars on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trueup.domain.integrations import Side
 from trueup.domain.runs import SideProgress
 from trueup.usecases.reading import Progress
 
-SIDE_NAMES = {Side.VENDOR: "Mimecast", Side.PSA: "PSA"}
+SIDE_NAMES = {Side.VENDOR: "Mimecast", Side.PSA: "PSA", Side.LICENSES: "licenses"}
 _SECONDS_BETWEEN_LINES = 2.0
 
 
@@ -34,9 +34,11 @@ def _bars() -> Iterator[Progress]:
     columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TextColumn("accounts"),
                TimeElapsedColumn())  # fmt: skip
     with Bars(*columns, console=Console(stderr=True)) as bars:
-        tasks = {side: bars.add_task(name, total=None) for side, name in SIDE_NAMES.items()}
+        tasks = {side: bars.add_task(name, total=None) for side, name in SIDE_NAMES.items() if side.is_required}
 
         def show(progress: SideProgress) -> None:
+            if progress.side not in tasks:
+                tasks[progress.side] = bars.add_task(SIDE_NAMES[progress.side], total=None)
             bars.update(tasks[progress.side], completed=progress.accounts, total=progress.accounts_total)
 
         yield show
@@ -58,7 +60,8 @@ class _Lines:
         name = SIDE_NAMES[progress.side]
         if progress.done:
             pages = "1 page" if progress.pages == 1 else f"{progress.pages} pages"
-            self._output.note(f"{name}: read in full, {progress.accounts} accounts in {pages}")
+            failed = f"; {progress.failed} of them could not be read" if progress.failed else ""
+            self._output.note(f"{name}: read in full, {progress.accounts} accounts in {pages}{failed}")
         else:
             of = f" of {progress.accounts_total}" if progress.accounts_total is not None else ""
             self._output.note(f"{name}: {progress.accounts}{of} accounts read")

@@ -182,9 +182,14 @@ def totals_lines(output: Output, totals: Totals) -> None:
         output.line(f"  {plural(totals.rows_without_price, 'row has', 'rows have')} no price and no part in the money")
 
 
-def mapping_totals_text(totals: MappingTotals) -> str:
+ACCOUNT_WORDS = ("Mimecast account", "trueup map account VENDOR_ID PSA_ID, or trueup map exclude VENDOR_ID")
+TENANT_WORDS = ("tenant", "trueup tenants map TENANT_ID PSA_ID, or trueup tenants exclude TENANT_ID")
+"""What entries are called, and how a person decides on one."""
+
+
+def mapping_totals_text(totals: MappingTotals, words: tuple[str, str] = ACCOUNT_WORDS) -> str:
     return (
-        f"{plural(totals.all, 'Mimecast account', 'Mimecast accounts')}: {totals.mapped} mapped, "
+        f"{plural(totals.all, words[0], f'{words[0]}s')}: {totals.mapped} mapped, "
         f"{totals.excluded} excluded, {totals.ambiguous} ambiguous, {totals.unmapped} unmapped"
     )
 
@@ -201,12 +206,12 @@ def open_accounts(output: Output, entries: Sequence[AccountEntry]) -> None:
             output.paragraph(f"{shown(entry.vendor_id)} {shown(entry.vendor_name, 40)}: {shown(why, 300)}", "  ")
 
 
-def undecided_accounts(output: Output, waiting: Sequence[AccountEntry]) -> None:
+def undecided_accounts(output: Output, waiting: Sequence[AccountEntry], words: tuple[str, str] = ACCOUNT_WORDS) -> None:
     """Each account that waits for a decision, with what is known about it."""
     if not waiting:
         return
     output.line()
-    output.line("Waiting for a decision (trueup map account VENDOR_ID PSA_ID, or trueup map exclude VENDOR_ID)", "bold")
+    output.line(f"Waiting for a decision ({words[1]})", "bold")
     for entry in waiting:
         output.line(f"  {shown(entry.vendor_id)} {shown(entry.vendor_name)}: {entry.state.value}", "yellow")
         if entry.former:
@@ -222,13 +227,14 @@ def undecided_accounts(output: Output, waiting: Sequence[AccountEntry]) -> None:
             output.line("      no client of the PSA has a name that is alike", "dim")
 
 
-def accounts_table(output: Output, entries: Sequence[AccountEntry]) -> None:
+def accounts_table(output: Output, entries: Sequence[AccountEntry], words: tuple[str, str] = ACCOUNT_WORDS) -> None:
     """Decided accounts with their client."""
+    title = words[0].rpartition(" ")[2].capitalize()
     output.table(
-        [Column("Account"), Column("Name", "name"), Column("Mapping"), Column("Client, or why it is excluded", "text")],
+        [Column(title), Column("Name", "name"), Column("Mapping"), Column("Client, or why it is excluded", "text")],
         [
             [
-                shown(entry.vendor_id, 24),
+                shown(entry.vendor_id, 40),
                 shown(entry.vendor_name, 34),
                 Cell(f"{_MAPPINGS[entry.state][0]} {entry.state.value}", _MAPPINGS[entry.state][1]),
                 _partner(entry),
@@ -259,7 +265,7 @@ def _partner(entry: AccountEntry) -> str:
 def services_table(output: Output, entries: Sequence[ServiceEntry]) -> None:
     output.table(
         [Column("Service"), Column("Name", "name"), Column("Kind"), Column("Accounts", "number"), Column("Mapping"),
-         Column("Product", "name")],
+         Column("Product", "name"), Column("By user")],
         [
             [
                 shown(entry.service_id, 40),
@@ -268,6 +274,7 @@ def services_table(output: Output, entries: Sequence[ServiceEntry]) -> None:
                 str(entry.accounts_counted),
                 Cell(f"{_MAPPINGS[entry.state][0]} {entry.state.value}", _MAPPINGS[entry.state][1]),
                 _product(entry),
+                "yes" if entry.is_per_user else "no",
             ]
             for entry in entries
         ],

@@ -50,6 +50,7 @@ READING = {
 STATE = "mapping"
 ORDER_STEP = "POST /v1/change-orders/{order_id}/{action}"
 GIVE_FILE = "PUT /v1/files/{kind}"
+ONE_TENANT = "PUT /v1/license-mappings/{tenant_id}"
 FILES_ALONE = [name for name in IntegrationName if name not in WITH_AN_API]
 
 TABLE: dict[str, Over | OnlyHere] = {
@@ -68,11 +69,28 @@ TABLE: dict[str, Over | OnlyHere] = {
     "map service": Over(("PUT /v1/service-mappings/{service_id}",)),
     "map exclude": Over(("PUT /v1/account-mappings/{vendor_account_id}",), {"--reason": "exclude_reason"}),
     "map exclude-service": Over(("PUT /v1/service-mappings/{service_id}",), {"--reason": "exclude_reason"}),
+    "map per-user": Over(("PUT /v1/service-mappings/{service_id}",)),
     "map clear": Over(("DELETE /v1/account-mappings/{vendor_account_id}",)),
     "map import": Over(("POST /v1/account-mappings/import",)),
     "map import-services": Over(("POST /v1/service-mappings/import",)),
     "map export": Over(("GET /v1/exports/{name}",)),
     "map kept": Over(("GET /v1/kept-mappings",)),
+    "tenants list": Over(("GET /v1/license-mappings",), dict.fromkeys(
+        ("--unmapped", "--ambiguous", "--mapped", "--excluded"), STATE)),
+    "tenants map": Over((ONE_TENANT,)),
+    "tenants exclude": Over((ONE_TENANT,), {"--reason": "exclude_reason"}),
+    "tenants clear": Over(("DELETE /v1/license-mappings/{tenant_id}",)),
+    "tenants import": Over(("POST /v1/license-mappings/import",)),
+    "tenants export": Over(("GET /v1/exports/{name}",)),
+    "counting show": Over(("GET /v1/counting-policies", "GET /v1/counting-policies/{scope}")),
+    "counting set": Over(("PUT /v1/counting-policies/{scope}",), {
+        "--shared": "counts_shared", "--rooms": "counts_rooms", "--guests": "counts_guests",
+        "--blocked": "counts_blocked", "--unknown-mailboxes": "counts_unknown_mailboxes", "--sku": "counted_skus",
+        "--ignore-sku": "ignored_skus", "--service-user": "service_users", "--included": "included_seats",
+        "--minimum": "minimum_seats", "--multiple": "multiple_seats", "--cap": "cap_seats",
+        "--adjust-files": "adjusts_stated", "--reason": "reason"}),
+    "counting clear": Over(("DELETE /v1/counting-policies/{scope}",), {"--reason": "reason"}),
+    "counting people": Over(("GET /v1/licensed-users",), {"--out": "(a screen filters the list)"}),
     **{f"import {kind}": Over((GIVE_FILE, "POST /v1/files/{kind}/preview"), {
         "--column": "columns", "--yes": "confirm"}) for kind in FileKind},
     "files": Over(("GET /v1/files",)),
@@ -155,6 +173,8 @@ ONLY_OVER_THE_API = {
     "GET /v1/integrations/{name}": "one item of a list the command shows whole",
     "GET /v1/account-mappings/{vendor_account_id}": "one item of a list the command shows whole",
     "POST /v1/account-mappings": "map import takes many decisions from a file",
+    "GET /v1/license-mappings/{tenant_id}": "one item of a list the command shows whole",
+    "POST /v1/license-mappings": "tenants import takes many decisions from a file",
     "GET /v1/me": "a screen shows who is signed in",
     "GET /v1/psa-accounts": "a screen offers the clients to pick from; the command takes an id",
     "DELETE /v1/service-mappings/{service_id}": "a screen takes back what was decided a moment ago",

@@ -131,8 +131,8 @@ def verify_history(
     return proof_view(verify_months(period, state=bootstrap.state()))
 
 
-EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, plan.csv, mappings.csv, service-mappings.csv "
-EXPORTS += "change-orders.csv or portal-users.csv"
+EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, plan.csv, mappings.csv, license-mappings.csv, "
+EXPORTS += "service-mappings.csv, change-orders.csv or portal-users.csv"
 
 
 @router.get("/v1/exports/<name>", tags=["exports"], summary=EXPORTS)
@@ -151,6 +151,8 @@ def export(name: Annotated[str, Path(max_length=64)], period: PeriodText = None)
             return csv_file(name, plan_csv(plan_of_period(chosen_period(period), bootstrap.state().plan_index)))
         case "mappings.csv":
             return csv_file(name, mappings_csv(state.accounts.all()))
+        case "license-mappings.csv":
+            return csv_file(name, mappings_csv(state.license_accounts.all()))
         case "service-mappings.csv":
             return csv_file(name, services_csv(state.services.all()))
         case "change-orders.csv":
