@@ -24,5 +24,13 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
         MonthlyEvent.read(event),
         context,
         functions=FunctionNames.read(os.environ),
-        records=Records(state.runs, state.leases, state.integrations, bootstrap.clock(), settings().time_zone),
+        records=Records(
+            state.runs,
+            state.plans,
+            state.leases,
+            state.integrations,
+            bootstrap.clock(),
+            settings().time_zone,
+            settings().auto_apply,
+        ),
     )

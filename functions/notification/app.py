@@ -12,6 +12,7 @@ from trueup import bootstrap
 from trueup.api.events import NotifyEvent
 from trueup.api.notice_views import delivery_view
 from trueup.domain.notices import DeliveryState
+from trueup.settings import settings
 from trueup.usecases.notification import send_for_run
 
 logger = Logger()
@@ -31,6 +32,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         runs=state.runs,
         plans=state.plans,
         reconciliations=state.reconciliations,
+        change_orders=state.change_orders,
+        patience=settings().order_patience,
         systems=bootstrap.notice_systems(),
     )
     missed = [one for one in deliveries if one.state is not DeliveryState.SENT]

@@ -33,11 +33,11 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         state=state,
         clock=bootstrap.clock(),
     )
-    run = note_plan(order.run_id, outcome.plan, runs=state.runs, clock=bootstrap.clock(), waits_by_callback=True)
+    note_plan(order.run_id, outcome.plan, runs=state.runs, clock=bootstrap.clock(), waits_by_callback=True)
     reply = {
         "plan_id": outcome.plan.id,
         "checksum": outcome.plan.checksum,
-        "waits_for_approval": not run.is_over,
+        "waits_for_approval": outcome.plan.waits,
         "plan": plan_totals_view(outcome.plan),
     }
     metrics.add_metric(name="ChangesProposed", unit=MetricUnit.Count, value=len(outcome.plan.changes))

@@ -9,10 +9,12 @@ import pytest
 
 from tests.fakes.notices import FakeChannels
 from tests.usecases.office import Office, open_office, small_month
+from tests.usecases.order_steps import follow, submitted_order
 from trueup.domain.errors import InputInvalid, NotFound, ReadIncomplete, VendorUnavailable
 from trueup.domain.integrations import IntegrationName
 from trueup.domain.notice_text import body_lines
 from trueup.domain.notices import DeliveryState, Letterhead, Notice, NoticeKind, Severity
+from trueup.domain.order_tracking import Patience
 from trueup.usecases.credential_validation import PASSING_FAULT
 from trueup.usecases.monthly_run import days_overdue, fail_run
 from trueup.usecases.notices import NoticeSystems
@@ -49,6 +51,8 @@ class Told:
             runs=state.runs,
             plans=state.plans,
             reconciliations=state.reconciliations,
+            change_orders=state.change_orders,
+            patience=Patience(),
             systems=self.systems,
         )
         return self.notices[before] if len(self.notices) > before else None
@@ -171,3 +175,24 @@ class TestMissedRuns:
 
     def test_nothing_is_told_while_nothing_is_due(self, told: Told) -> None:
         assert check_overdue(0, run_day=1, time_zone=UTC_ZONE, systems=told.systems) == ()
+
+
+class TestOrders:
+    def test_a_late_order_is_told_of_once_and_a_reflected_one_when_a_read_shows_it(self, told: Told) -> None:
+        office = told.office
+        run_id = office.run().plan.run_id
+        order = submitted_order(office)
+        assert told.of_run(NoticeKind.ORDER_LATE, run_id) is None
+        office.clock.advance(timedelta(days=6).total_seconds())
+        notice = told.of_run(NoticeKind.ORDER_LATE, run_id)
+        assert notice is not None
+        assert notice.cause == order.id
+        assert "6 days" in notice.subject
+        assert told.of_run(NoticeKind.ORDER_LATE, run_id) is None, "once for each order and month"
+        assert told.of_run(NoticeKind.ORDER_REFLECTED, run_id) is None
+        office.vendor.add_account("V1", "Harbor Dental Group", 14)
+        follow(office, office.state.runs.get(run_id))
+        reflected = told.of_run(NoticeKind.ORDER_REFLECTED, run_id)
+        assert reflected is not None
+        assert reflected.cause == order.id
+        assert told.of_run(NoticeKind.ORDER_LATE, run_id) is None

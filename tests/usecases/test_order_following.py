@@ -2,63 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.domain.order_samples import draft
-from tests.usecases.office import TIME_ZONE, Office
-from trueup.domain.accounts import ServiceId, VendorAccountId
-from trueup.domain.audit import Audit
-from trueup.domain.change_orders import ChangeOrder
+from tests.usecases.office import Office
+from tests.usecases.order_steps import drafted_order, follow, submitted_order
 from trueup.domain.errors import RateLimited
 from trueup.domain.integrations import Side
-from trueup.domain.order_parts import OrderState, Signature
-from trueup.domain.order_tracking import Patience
+from trueup.domain.order_parts import OrderState
 from trueup.domain.runs import Run
-from trueup.usecases.order_following import Followed, follow_orders
-
-V1 = VendorAccountId("V1")
 
 
 @pytest.fixture
 def run(month: Office) -> Run:
     month.run()
     return month.state.runs.latest(1)[0]
-
-
-def drafted(month: Office) -> ChangeOrder:
-    """Twelve seats to fourteen for the first client."""
-    now = month.clock.now()
-    order = replace(
-        draft(12, 14), vendor_id=V1, service_id=ServiceId("plan"), drafted=Signature("ann", now), confirmed_at=now
-    )
-    return month.state.change_orders.draft(order, Audit(now, "ann", "change order drafted", order.id))
-
-
-def submitted(month: Office) -> ChangeOrder:
-    order = drafted(month)
-    now = month.clock.now()
-    sent = order.approved_by(order.checksum, Signature("bob", now)).submitted_in_portal(
-        Signature("bob", now), order_number="SO-1", agreement_acknowledged=True, downsell=None
-    )
-    return month.state.change_orders.save(sent, Audit(now, "bob", "change order submitted", order.id))
-
-
-def follow(month: Office, run: Run, *, stop_at_seconds: float | None = None) -> Followed:
-    month.clock.advance(60)
-    return follow_orders(
-        run.id,
-        actor="schedule",
-        patience=Patience(),
-        time_zone=TIME_ZONE,
-        state=month.state,
-        vault=month.vault,
-        connections=month.connections,
-        clock=month.clock,
-        stop_at_seconds=stop_at_seconds,
-    )
 
 
 def test_without_an_order_the_vendor_is_not_asked(month: Office, run: Run) -> None:
@@ -70,7 +30,7 @@ def test_without_an_order_the_vendor_is_not_asked(month: Office, run: Run) -> No
 
 def test_a_draft_is_outstanding_and_needs_no_read(month: Office, run: Run) -> None:
     asked = month.vendor.calls["read_page"]
-    drafted(month)
+    drafted_order(month)
     assert follow(month, run).outstanding == 1
     assert month.vendor.calls["read_page"] == asked
 
@@ -78,7 +38,7 @@ def test_a_draft_is_outstanding_and_needs_no_read(month: Office, run: Run) -> No
 def test_an_order_is_reflected_by_the_read_that_shows_it_and_the_runs_own_read_stays_the_newest(
     month: Office, run: Run
 ) -> None:
-    order = submitted(month)
+    order = submitted_order(month)
     before = month.state.snapshots.latest(Side.VENDOR)
     waiting = follow(month, run)
     assert (waiting.outstanding, waiting.noted.reflected) == (1, ())
@@ -90,7 +50,7 @@ def test_an_order_is_reflected_by_the_read_that_shows_it_and_the_runs_own_read_s
 
 
 def test_a_read_that_is_out_of_time_goes_on_in_the_next_call(month: Office, run: Run) -> None:
-    submitted(month)
+    submitted_order(month)
     month.vendor.page_size = 1
     month.vendor.add_account("V1", "Harbor Dental Group", 14)
     asked = month.vendor.calls["read_page"]
@@ -103,7 +63,7 @@ def test_a_read_that_is_out_of_time_goes_on_in_the_next_call(month: Office, run:
 
 
 def test_trouble_leaves_the_orders_as_they_are(month: Office, run: Run) -> None:
-    order = submitted(month)
+    order = submitted_order(month)
     month.vendor.add_account("V1", "Harbor Dental Group", 14)
     month.vendor.fail_next("read_page", RateLimited("wait", integration="mimecast", wait_seconds=30))
     with pytest.raises(RateLimited):
@@ -113,7 +73,7 @@ def test_trouble_leaves_the_orders_as_they_are(month: Office, run: Run) -> None:
 
 
 def test_a_late_order_is_counted_and_the_end_of_the_month_is_told(month: Office, run: Run) -> None:
-    submitted(month)
+    submitted_order(month)
     month.clock.advance(timedelta(days=6).total_seconds())
     found = follow(month, run)
     assert (found.late, found.noted.chased, found.period_is_over) == (1, (draft().id,), False)

@@ -35,6 +35,7 @@ def _reply(found: Followed | None, *, wait_seconds: int) -> dict[str, Any]:
         "done": found is not None and found.is_done,
         "wait_seconds": wait_seconds,
         "outstanding": found.outstanding if found is not None else 0,
+        "reflected": len(found.noted.reflected) if found is not None else 0,
         "late": found.late if found is not None else 0,
         "period_is_over": found is not None and found.period_is_over,
     }

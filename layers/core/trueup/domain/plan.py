@@ -195,6 +195,11 @@ class Plan:
         return frozenset(found - {""})
 
     @property
+    def waits(self) -> bool:
+        """Whether there is something in it that a person may still approve or have applied."""
+        return self.state in {PlanState.PROPOSED, PlanState.APPROVED} and bool(self.changes)
+
+    @property
     def ready(self) -> tuple[Change, ...]:
         """The changes that would be written: not held, or released."""
         return tuple(change for change in self.changes if not change.is_held)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from math import ceil
 from zoneinfo import ZoneInfo
 
 from trueup.domain.audit import Audit
@@ -17,7 +18,7 @@ from trueup.domain.effective import AS_THE_PSA_DOES, EffectiveWish
 from trueup.domain.errors import LeaseHeld, TrueupError, VersionConflict
 from trueup.domain.integrations import Side
 from trueup.domain.periods import Period, local_day
-from trueup.domain.plan import Plan, PlanState
+from trueup.domain.plan import Plan
 from trueup.domain.runs import Run, RunState, SideProgress, Step
 from trueup.ports.clock import Clock
 from trueup.ports.state import Integrations, Runs
@@ -166,9 +167,10 @@ def note_effective(run_id: str, wish: EffectiveWish, *, actor: str, runs: Runs, 
 def note_plan(run_id: str, plan: Plan, *, runs: Runs, clock: Clock, waits_by_callback: bool = False) -> Run:
     """Record the plan; the run waits for a person when there is something to approve, and is done when there is not.
 
-    With ``waits_by_callback`` it does not wait before ``note_waiting``: nobody could tell it to go on until then.
+    With ``waits_by_callback`` the workflow carries it on in either case, and it does not wait before ``note_waiting``:
+    nobody could tell it to go on until then.
     """
-    waits = plan.state in {PlanState.PROPOSED, PlanState.APPROVED} and bool(plan.changes)
+    waits = plan.waits or waits_by_callback
     waiting = RunState.RUNNING if waits_by_callback else RunState.WAITING_FOR_APPROVAL
 
     def change(run: Run) -> Run:
@@ -209,6 +211,21 @@ def _supersede(newer: Run, is_over_for: Callable[[Run], bool], runs: Runs, clock
         )
         with suppress(VersionConflict):
             runs.save(ended, audit)
+
+
+def note_waiting_for_orders(run_id: str, *, runs: Runs, clock: Clock) -> Run:
+    """Record that the PSA bills what was approved, and that the vendor does not show yet what was ordered."""
+    waiting = RunState.WAITING_FOR_ORDERS
+    return _change(
+        run_id, lambda run: replace(run, state=waiting, step=Step.ORDER, callback_id="", updated_at=clock.now()), runs
+    )
+
+
+def seconds_until_over(period: str, time_zone: ZoneInfo, clock: Clock) -> int:
+    """Seconds until the month is over by the MSP's calendar; 0 when it is."""
+    first = Period.parse(period).next().first_day
+    left = datetime(first.year, first.month, first.day, tzinfo=time_zone) - clock.now()
+    return max(0, ceil(left.total_seconds()))
 
 
 def note_waiting(run_id: str, callback_id: str, *, runs: Runs, clock: Clock) -> Run:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from trueup.domain.change_orders import ChangeOrder
 from trueup.domain.errors import InputInvalid, NotFound
 from trueup.domain.integrations import ConnectionState, Integration
 from trueup.domain.notice_wording import (
@@ -18,16 +19,22 @@ from trueup.domain.notice_wording import (
     credential_expiring,
     credential_failing,
     drop_or_jump_held,
+    order_late,
+    order_reflected,
     run_finished,
     run_missed,
     sync_incomplete,
 )
 from trueup.domain.notices import Delivery, Notice, NoticeKind
+from trueup.domain.order_parts import OrderState
+from trueup.domain.order_tracking import Patience, due_from
 from trueup.domain.periods import Period
 from trueup.domain.plan import Plan
 from trueup.domain.runs import Run
 from trueup.domain.verdicts import Totals
+from trueup.ports.change_orders import ChangeOrders
 from trueup.ports.state import Plans, Reconciliations, Runs
+from trueup.usecases.change_orders import late_orders
 from trueup.usecases.notices import NoticeSystems, notify
 
 EXPIRY_TOLD_BEFORE = timedelta(days=30)
@@ -42,6 +49,9 @@ RUN_KINDS: frozenset[NoticeKind] = frozenset(
     }
 )
 """What is said of a run and can be made from its records alone."""
+
+ORDER_KINDS: frozenset[NoticeKind] = frozenset({NoticeKind.ORDER_LATE, NoticeKind.ORDER_REFLECTED})
+"""What is said of the orders of a run's month, each order by itself and once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,8 @@ def send_for_run(
     runs: Runs,
     plans: Plans,
     reconciliations: Reconciliations,
+    change_orders: ChangeOrders,
+    patience: Patience,
     systems: NoticeSystems,
 ) -> tuple[Delivery, ...]:
     """Tell of a run; nothing is sent where the run does not ask for such a notice (it has no plan, holds no jump).
@@ -67,10 +79,13 @@ def send_for_run(
     Raises InputInvalid for a kind that is of no run, NotFound for a run that is not there, StateTrouble. A channel that
     fails raises nothing.
     """
-    if kind not in RUN_KINDS:
-        words = ", ".join(sorted(one.value for one in RUN_KINDS))
+    if kind not in RUN_KINDS | ORDER_KINDS:
+        words = ", ".join(sorted(one.value for one in RUN_KINDS | ORDER_KINDS))
         raise InputInvalid(f"{kind.value} is not said of a run", field="kind", remedy=f"Give one of {words}.")
     run = runs.get(run_id)
+    if kind in ORDER_KINDS:
+        wanted = _of_orders(kind, run, change_orders, patience, systems.clock.now())
+        return tuple(delivery for notice in wanted for delivery in notify(notice, systems=systems))
     plan = plans.get(run.plan_id) if run.plan_id else None
     notice = _of_run(kind, run, plan, _totals(run, reconciliations), systems)
     return () if notice is None else notify(notice, systems=systems)
@@ -88,6 +103,53 @@ def _of_run(
         case NoticeKind.DROP_OR_JUMP_HELD:
             return drop_or_jump_held(run, plan, now)
     return run_finished(run, totals, now)
+
+
+def _of_orders(
+    kind: NoticeKind, run: Run, change_orders: ChangeOrders, patience: Patience, now: datetime
+) -> list[Notice]:
+    """One notice for each order that is late, or that a read of the vendor has shown."""
+    if kind is NoticeKind.ORDER_LATE:
+        late = late_orders(change_orders=change_orders, patience=patience, now=now)
+        return [_late(order, run.period, now) for order in late]
+    found: list[Notice] = []
+    cursor: str | None = None
+    while True:
+        page = change_orders.page(period=run.period, cursor=cursor, limit=100)
+        found.extend(_reflected(order, now) for order in page.items if order.state is OrderState.REFLECTED)
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+def _late(order: ChangeOrder, period: str, now: datetime) -> Notice:
+    due = due_from(order)
+    assert order.submitted is not None and due is not None, "only a submitted order is late"
+    return order_late(
+        order.id,
+        period=period,
+        account=order.vendor_name,
+        service=order.service_name,
+        target=order.target,
+        delta=order.delta,
+        order_number=order.order_number,
+        submitted_on=order.submitted.at.date(),
+        days_late=(now - due).days,
+        at=now,
+    )
+
+
+def _reflected(order: ChangeOrder, now: datetime) -> Notice:
+    return order_reflected(
+        order.id,
+        period=order.period,
+        account=order.vendor_name,
+        service=order.service_name,
+        target=order.target,
+        delta=order.delta,
+        order_number=order.order_number,
+        at=now,
+    )
 
 
 def _totals(run: Run, reconciliations: Reconciliations) -> Totals | None:
