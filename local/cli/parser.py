@@ -26,8 +26,17 @@ Access = Literal["none", "read", "write"]
 """What a command needs: nothing, the opened state, or the opened state as its one writer."""
 
 DEFAULT_PORT = 8600
-EXPORTS = ("reconciliation", "result", "plan", "mappings", "service-mappings", "kept-accounts", "kept-services")
-EXPORTS += ("portal-users", "change-orders")
+EXPORTS = (
+    "reconciliation",
+    "result",
+    "plan",
+    "mappings",
+    "service-mappings",
+    "kept-accounts",
+    "kept-services",
+    "portal-users",
+    "change-orders",
+)
 HELP_COLUMNS = 100
 EVERY_COMMAND = """\
 Every command takes --json (one JSON document on standard output) and --help. State lives in $TRUEUP_HOME
