@@ -69,9 +69,12 @@ class MimecastCalls:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         permission: str,
+        errors_are_content: bool = False,
     ) -> object:
-        """The JSON of a GET. ``permission`` is the row it needs. Raises as ``_send``."""
-        return self._send("GET", path, query or {}, headers or {}, UNSET, permission)
+        """The JSON of a GET. ``permission`` is the row it needs; with ``errors_are_content`` the errors in a good reply
+        are what was asked for, as in the status of a request that was rejected. Raises as ``_send``.
+        """
+        return self._send("GET", path, query or {}, headers or {}, UNSET, permission, errors_are_content)
 
     def post(
         self, path: str, body: Mapping[str, object], *, headers: Mapping[str, str] | None = None, permission: str
@@ -105,6 +108,7 @@ class MimecastCalls:
         headers: Mapping[str, str],
         body: object,
         permission: str,
+        errors_are_content: bool = False,
     ) -> object:
         """Send, renewing the token once when it is refused.
 
@@ -119,7 +123,7 @@ class MimecastCalls:
         if not reply.succeeded:
             raise _refusal(reply.status, faults_of_reply(reply), reply, permission)
         document = reply.json()
-        faults = faults_in(document)
+        faults = () if errors_are_content else faults_in(document)
         told_status = body_status(document)
         if faults or (told_status is not None and told_status >= 400):
             raise _refusal(told_status or 200, faults, reply, permission)

@@ -57,7 +57,7 @@ class MimecastOrders:
         """See OrderSubmission.status. A word that is not known is told as it is and means nothing."""
         fields = self._mapping.status
         path = fields.path.replace("{request_id}", path_segment(request_id))
-        document = self._calls.get(path, permission=PARTNER)
+        document = self._calls.get(path, permission=PARTNER, errors_are_content=True)
         key, value = find_told(document, fields.word)
         if not isinstance(value, str) or not value.strip():
             problem = f"{key} is no text" if key else "no status"
