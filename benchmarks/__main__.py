@@ -7,7 +7,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MEASUREMENTS = ("benchmarks.matching", "benchmarks.month", "benchmarks.lists", "benchmarks.screens")
+MEASUREMENTS = (
+    "benchmarks.matching",
+    "benchmarks.month",
+    "benchmarks.licenses",
+    "benchmarks.lists",
+    "benchmarks.screens",
+)
 
 
 def main() -> int:

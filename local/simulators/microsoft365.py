@@ -37,13 +37,27 @@ class _Token:
     until_seconds: float
 
 
+class _OfLimits:
+    """A switch or a count of the simulator that its limits keep."""
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, simulator: "Microsoft365Simulator", _owner: type | None = None) -> int:
+        return int(getattr(simulator.limits, self._name))
+
+    def __set__(self, simulator: "Microsoft365Simulator", value: int) -> None:
+        setattr(simulator.limits, self._name, value)
+
+
 class Microsoft365Simulator(Simulator):
     """Microsoft Graph and its login server on one port of loopback.
 
     Switches: `token_lifetime_seconds`, `user_page_size`, `customer_page_size`, `delta_token_days`; what the application
     may do: `gdap_allowed`, `contracts_allowed`, `licenses_allowed`, `users_allowed`, `mailboxes_allowed`; the limits:
     `units_of_tenant` a ten seconds (0: what is documented for its size), `units_of_application` a twenty seconds,
-    `requests_of_application` a ten seconds. The operation `expire_tokens` makes every token that was given invalid.
+    `requests_of_application` a ten seconds; `units_given`, `requests_given` and `requests_refused` count what came of
+    them. The operation `expire_tokens` makes every token that was given invalid.
     """
 
     name = "Microsoft 365"
@@ -61,7 +75,16 @@ class Microsoft365Simulator(Simulator):
         "units_of_tenant",
         "units_of_application",
         "requests_of_application",
+        "units_given",
+        "requests_given",
+        "requests_refused",
     )
+    units_of_tenant = _OfLimits()
+    units_of_application = _OfLimits()
+    requests_of_application = _OfLimits()
+    units_given = _OfLimits()
+    requests_given = _OfLimits()
+    requests_refused = _OfLimits()
 
     def __init__(self, world: World, *, latency_seconds: float = 0.0, port: int = 0) -> None:
         super().__init__(world, latency_seconds=latency_seconds, port=port)
@@ -92,33 +115,6 @@ class Microsoft365Simulator(Simulator):
     def operations(self) -> Mapping[str, Callable[[], None]]:
         """`expire_tokens`."""
         return {"expire_tokens": self.expire_tokens}
-
-    @property
-    def units_of_tenant(self) -> int:
-        """Resource units a ten seconds that one tenant gives the application; 0 is what is documented for its size."""
-        return self.limits.units_of_tenant
-
-    @units_of_tenant.setter
-    def units_of_tenant(self, value: int) -> None:
-        self.limits.units_of_tenant = value
-
-    @property
-    def units_of_application(self) -> int:
-        """Resource units a twenty seconds over all tenants."""
-        return self.limits.units_of_application
-
-    @units_of_application.setter
-    def units_of_application(self, value: int) -> None:
-        self.limits.units_of_application = value
-
-    @property
-    def requests_of_application(self) -> int:
-        """Requests a ten seconds over all tenants, those in batches counted one by one."""
-        return self.limits.requests_of_application
-
-    @requests_of_application.setter
-    def requests_of_application(self, value: int) -> None:
-        self.limits.requests_of_application = value
 
     def expire_tokens(self) -> None:
         """Every token that was given is refused from now on."""

@@ -38,6 +38,7 @@ class Limits:
         self.requests_of_application = REQUESTS_OF_APPLICATION
         self.units_given = 0
         self.requests_given = 0
+        self.requests_refused = 0
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._buckets: dict[str, _Bucket] = {}
@@ -61,6 +62,7 @@ class Limits:
                 # A bucket smaller than one request still gives one when it is full.
                 lacking = min(cost, quota) - bucket.left
                 if lacking > 1e-9:
+                    self.requests_refused += 1
                     return max(math.ceil(lacking * window / quota), 1), name.partition(" ")[0]
             for bucket, (_, cost, _, _) in zip(buckets, wanted, strict=True):
                 bucket.left -= cost
