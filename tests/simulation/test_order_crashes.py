@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import cast
 
 import pytest
+import requests
 
 from local.simulators import MimecastSimulator, World, credentials, running
 from local.simulators.mimecast_orders import orders_of
@@ -26,13 +28,13 @@ from trueup.adapters.mimecast.orders import open_mimecast_orders
 from trueup.adapters.pace import HttpLimits
 from trueup.domain.audit import Audit
 from trueup.domain.change_orders import ChangeOrder
-from trueup.domain.errors import Conflict, LeaseHeld
+from trueup.domain.errors import Conflict, LeaseHeld, RateLimited
 from trueup.domain.integrations import Side
 from trueup.domain.order_parts import OrderState, Signature
 from trueup.domain.order_tracking import Patience
 from trueup.domain.runs import Snapshot
 from trueup.usecases.change_orders import Noted, note_reads
-from trueup.usecases.order_decisions import resolve_order
+from trueup.usecases.order_decisions import mark_submitted, resolve_order
 from trueup.usecases.order_submission import LEASE_SECONDS, OrderGate, send_order
 
 ACCOUNT, PRODUCT, AGREED, WANTED = "C1", "9702", 40, 44
@@ -108,6 +110,11 @@ class Counter:
             patience=Patience(),
             clock=self.clock,
         )
+
+    def place_beside(self) -> None:
+        """An order beside one that is under way, which no store lets anybody make: the place is emptied by force."""
+        cast(Memory, self.state.plans._memory).change_orders.clear()  # type: ignore[attr-defined]
+        self._place_order(replace(draft(AGREED, WANTED), id="order-2026-09-0a1b2c3d-003"))
 
     @property
     def now(self) -> ChangeOrder:
@@ -224,3 +231,114 @@ def test_A1_killed_at_any_effect_there_is_never_a_second_order(
         counter.set_back()
         counter.die(number, when)
         counter.finish(owner)
+
+
+LOST = {
+    "no answer, carried out": ("drop_after_commit", {}),
+    "no answer, not carried out": ("drop_before_commit", {}),
+    "500, carried out": ("error_after_commit", {}),
+    "half an answer": ("truncated", {}),
+}
+
+
+@pytest.mark.parametrize("kind", LOST)
+@pytest.mark.fault("T6")
+def test_T6_the_answer_to_the_order_is_lost_and_the_process_killed_after_any_effect_since(
+    counter: Counter, effects_of_a_send: tuple[str, ...], kind: str
+) -> None:
+    """Undisturbed first, then killed at every effect from the post on: what may be there is not posted again."""
+    fault, options = LOST[kind]
+    post = effects_of_a_send.index(f"POST {ORDERS}")
+
+    def lose() -> None:
+        counter.set_back()
+        counter.simulator.faults.add(fault, method="POST", path=ORDERS, **options)
+
+    lose()
+    counter.send()
+    effects = len(counter.effects.calls)
+    assert effects > post + 2
+    counter.simulator.faults.clear()
+    counter.finish(PROCESS)
+    for number in range(post, effects):
+        lose()
+        counter.die(number, "after")
+        counter.finish((PROCESS, ANOTHER)[number % 2])
+
+
+@pytest.mark.parametrize("path", ["/partner/v1/msp/quotes", ORDERS])
+@pytest.mark.parametrize("times", [1, 0], ids=["once", "for ever"])
+def test_a_429_is_the_only_answer_after_which_it_is_posted_again(counter: Counter, path: str, times: int) -> None:
+    counter.set_back()
+    counter.simulator.faults.add("rate_limited", method="POST", path=path, times=times, reset_milliseconds=1500)
+    if times:
+        assert counter.send().state is OrderState.SUBMITTED
+    else:
+        with pytest.raises(RateLimited):
+            counter.send()
+        assert not counter.now.was_sent
+        assert orders_of(counter.simulator.world) == []
+        counter.simulator.faults.clear()
+    counter.finish(PROCESS)
+
+
+def test_an_order_that_comes_to_the_agreement_late_is_found_by_a_read(counter: Counter) -> None:
+    """The server was slow: it took the order a minute after the connection broke, and a person was asked meanwhile."""
+    counter.set_back()
+    counter.simulator.faults.add("late_commit", method="POST", path=ORDERS, seconds=60)
+    assert counter.send().state is OrderState.NEEDS_REVIEW
+    counter.clock.advance(61)
+    for _ in range(3):
+        counter.read()
+    counter.require_sound()
+    assert counter.now.state is OrderState.REFLECTED
+
+
+@pytest.mark.parametrize("kind", ["order_lost", "order_rejected"])
+def test_an_order_that_never_comes_ends_with_a_person_or_a_no(counter: Counter, kind: str) -> None:
+    counter.set_back()
+    counter.simulator.faults.add(kind, method="POST", path=ORDERS)
+    assert counter.send().state is OrderState.SUBMITTED
+    counter.read()
+    counter.read()
+    if kind == "order_rejected":
+        assert counter.send().state is OrderState.REJECTED
+        return
+    counter.clock.advance(timedelta(days=5).total_seconds())
+    assert counter.read().chased == (counter.order.id,)
+    counter.clock.advance(timedelta(days=26).total_seconds())
+    assert counter.read().expired == (counter.order.id,)
+    assert counter.now.is_open, "nobody said what became of it"
+    assert counter.agreed == AGREED
+
+
+def test_a_second_order_would_be_seen_in_the_agreement(counter: Counter) -> None:
+    """So that the tests above cannot pass by accident: the simulated vendor takes it, and adds the difference again."""
+    counter.set_back(order_reads=3)
+    counter.send()
+    counter.place_beside()
+    counter.send(owner=ANOTHER)
+    for _ in range(4):
+        counter.read()
+    assert (len(orders_of(counter.simulator.world)), counter.agreed) == (2, WANTED + WANTED - AGREED)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_order_that_a_person_typed_in_is_shown_by_a_later_read_or_never(counter: Counter, lost: bool) -> None:
+    counter.set_back()
+    control = {"operation": "type_order", "code": ACCOUNT, "seats": WANTED, "reads": 2, "lost": lost}
+    counter.effects.begin()
+    answer = requests.post(f"{counter.simulator.url}/_control/state", json=control, timeout=5)
+    assert answer.status_code == 204
+    mark_submitted(
+        counter.order.id,
+        order_number="SO-100431",
+        actor="dana",
+        agreement_acknowledged=True,
+        change_orders=counter.state.change_orders,
+        snapshots=counter.state.snapshots,
+        clock=counter.clock,
+    )
+    assert counter.read() == Noted()
+    assert (counter.read().reflected == (counter.order.id,)) is not lost
+    assert counter.agreed == (AGREED if lost else WANTED)
