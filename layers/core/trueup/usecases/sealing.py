@@ -70,6 +70,8 @@ def seal_month(
     closed = closed_by(period, state.sealed_months)
     if closed is not None:
         return closed
+    # Looked at before the lease is taken, so that a refusal leaves nothing behind; and again under it.
+    _require_closable(period, reason, state)
     owner = f"seal-{period}-{run_id or actor}"
     state.leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
     try:
@@ -125,13 +127,7 @@ def _append(link: SealLink, state: State, action: str) -> SealLink:
 
 def _next_link(period: str, actor: str, run_id: str, tenant: str, state: State, clock: Clock, reason: str) -> SealLink:
     """The link that would close the month, with its parts stored and not yet in the chain."""
-    plans = plans_of(period, state.plan_index)
-    hindrances = list(_hindrances(plans))
-    if hindrances and not reason:
-        raise MonthNotReady(
-            f"{period} cannot be closed yet: {'; '.join(hindrances)}",
-            remedy=f"Finish that, or close it as it is with a reason: trueup seal {period} --reason TEXT.",
-        )
+    plans, hindrances = _require_closable(period, reason, state)
     orders = orders_of(period, state)
     earlier = standing(period, state.sealed_months.links())
     version = 1 if earlier is None else earlier.version + 1
@@ -152,6 +148,22 @@ def _next_link(period: str, actor: str, run_id: str, tenant: str, state: State, 
         outstanding=tuple([*hindrances, *_left_undone(plans), *_open_ones(orders)]),
         history=history,
     )
+
+
+def _require_closable(period: str, reason: str, state: State) -> tuple[tuple[Plan, ...], list[str]]:
+    """The plans of the month, and what is under way in them. Raises NotFound, and MonthNotReady without a reason."""
+    try:
+        state.reconciliations.summary(period)
+    except NotFound as none:
+        raise NotFound(f"{period} was never compared, so there is nothing to close", remedy="See trueup run.") from none
+    plans = plans_of(period, state.plan_index)
+    hindrances = list(_hindrances(plans))
+    if hindrances and not reason.strip():
+        raise MonthNotReady(
+            f"{period} cannot be closed yet: {'; '.join(hindrances)}",
+            remedy=f"Finish that, or close it as it is with a reason: trueup seal {period} --reason TEXT.",
+        )
+    return plans, hindrances
 
 
 def _hindrances(plans: Iterable[Plan]) -> Iterable[str]:
@@ -201,10 +213,7 @@ def _history_range(history: History, sealed_months: SealedMonths) -> HistoryRang
 def _contents(
     period: str, version: int, plans: Sequence[Plan], orders: Sequence[ChangeOrder], state: State
 ) -> SealedContents:
-    try:
-        comparison = state.reconciliations.get(period)
-    except NotFound as none:
-        raise NotFound(f"{period} was never compared, so there is nothing to close", remedy="See trueup run.") from none
+    comparison = state.reconciliations.get(period)
     inputs = state.comparison_records.inputs(period)
     figures = figures_of(comparison.rows)
     return SealedContents(
