@@ -156,8 +156,8 @@ TABLE: dict[str, Over | OnlyHere] = {
     "callbacks remove": Over(("DELETE /v1/callbacks/{callback_id}",)),
     "notices channels": Over(("GET /v1/notice-channels",)),
     "notices set": Over(("PUT /v1/notice-channels/{name}",), {
-        "--kind": "kinds", "--webhook-env": "webhook_url", "--company": "company_id", "--queue": "queue_id",
-        "--priority": "priority_id", "--status": "status_id", "--type": "type_id"}),
+        "--kind": "kinds", "--webhook-env": "webhook_url", "--company": "ticket", "--queue": "ticket",
+        "--priority": "ticket", "--status": "ticket", "--type": "ticket"}),
     "notices test": Over(("POST /v1/notice-channels/{name}/test",)),
     "notices remove": Over(("DELETE /v1/notice-channels/{name}",)),
     "notices list": Over(("GET /v1/notices",), {"--period": "period"}),

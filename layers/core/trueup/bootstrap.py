@@ -1,4 +1,4 @@
-"""The one place that knows both ports and adapters. Nothing is built before it is asked for, and then once a process.
+"""The only file that knows both ports and adapters. Nothing is built before it is asked for, and then once a process.
 
 Imports of adapters are inside the functions on purpose: a function that never speaks to the PSA does not pay for
 loading what speaks to it. Nothing here belongs to a tenant but what the environment of this process says.
@@ -12,7 +12,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trueup.bootstrap_addresses import parsed_address
 from trueup.domain.callbacks import CallbackSecrets
 from trueup.domain.errors import InputInvalid
 from trueup.domain.integrations import DEFAULT_ADDRESS, Integration, IntegrationName
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from trueup.adapters.autotask.billing import AutotaskBilling
     from trueup.adapters.connectwise.billing import ConnectWiseBilling
     from trueup.adapters.halopsa.billing import HaloPsaBilling
+    from trueup.adapters.outbound_address import BaseAddress
 
 
 @cache
@@ -172,7 +172,7 @@ class _Connections:
     def address(self, name: IntegrationName, text: str) -> str:
         if name in {IntegrationName.VENDOR_FILES, IntegrationName.PSA_FILES, IntegrationName.LICENSE_FILES}:
             return DEFAULT_ADDRESS[name]
-        return parsed_address(name, text, self._settings).url
+        return self._parsed(name, text).url
 
     def vendor(
         self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: Upload | None = None
@@ -366,6 +366,33 @@ class _Connections:
             allow_loopback=self._settings.allow_loopback,
             additional_hosts=self._settings.halopsa_hosts,
         )
+
+    def _parsed(self, name: IntegrationName, text: str) -> BaseAddress:
+        loopback = self._settings.allow_loopback
+        match name:
+            case IntegrationName.CONNECTWISE:
+                from trueup.adapters.connectwise.address import parse_address
+
+                return parse_address(text, allow_loopback=loopback, additional_hosts=self._settings.connectwise_hosts)
+            case IntegrationName.AUTOTASK:
+                from trueup.adapters.autotask.address import parse_address as parse_autotask
+
+                return parse_autotask(text, allow_loopback=loopback)
+            case IntegrationName.HALOPSA:
+                from trueup.adapters.halopsa.address import parse_address as parse_halopsa
+
+                return parse_halopsa(text, allow_loopback=loopback, additional_hosts=self._settings.halopsa_hosts)
+            case IntegrationName.SYNCRO:
+                from trueup.adapters.syncro.address import parse_address as parse_syncro
+
+                return parse_syncro(text, allow_loopback=loopback)
+            case IntegrationName.MICROSOFT365:
+                from trueup.adapters.microsoft365.address import parse_address as parse_microsoft365
+
+                return parse_microsoft365(text, allow_loopback=loopback).graph
+        from trueup.adapters.mimecast.adapter import parse_mimecast_address
+
+        return parse_mimecast_address(text, allow_loopback=loopback)
 
 
 def _not_for(name: IntegrationName, why: str) -> InputInvalid:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from urllib.parse import urlencode
 
 from trueup.domain.integrations import Integration
 from trueup.domain.notices import Notice, NoticeKind, NoticeLine, NoticeLink, Severity
@@ -325,7 +324,18 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 
 def _link(label: str, page: str, **query: str) -> NoticeLink:
-    return NoticeLink(label, f"/{page}?{urlencode(query)}" if query else f"/{page}")
+    pairs = "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
+    return NoticeLink(label, f"/{page}?{pairs}" if pairs else f"/{page}")
+
+
+def _quoted(text: str) -> str:
+    """``text`` as one value of a query: what is not a plain letter, digit or mark stands there as its bytes."""
+    return "".join(
+        character
+        if character.isascii() and (character.isalnum() or character in "-._~")
+        else "".join(f"%{byte:02X}" for byte in character.encode(errors="replace"))
+        for character in text
+    )
 
 
 def _runs_link() -> NoticeLink:

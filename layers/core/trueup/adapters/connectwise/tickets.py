@@ -98,10 +98,10 @@ class ConnectWiseTickets:
 def open_tickets(
     address: str,
     fields: Mapping[str, str],
+    additional_hosts: Collection[str] = (),
     *,
     clock: Clock,
     allow_loopback: bool,
-    additional_hosts: Collection[str] = (),
     limits: HttpLimits = PROMPT_LIMITS,
 ) -> ConnectWiseTickets:
     """Tickets of a ConnectWise site; nothing is sent yet. Raises UnsafeAddress and InputInvalid."""

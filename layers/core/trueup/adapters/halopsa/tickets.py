@@ -94,10 +94,10 @@ class HaloPsaTickets:
 def open_tickets(
     address: str,
     fields: Mapping[str, str],
+    additional_hosts: Collection[str] = (),
     *,
     clock: Clock,
     allow_loopback: bool,
-    additional_hosts: Collection[str] = (),
     limits: HttpLimits = PROMPT_LIMITS,
 ) -> HaloPsaTickets:
     """Tickets of a HaloPSA tenant; nothing is sent yet. Raises UnsafeAddress and InputInvalid."""
