@@ -56,8 +56,13 @@ def _until_stopped() -> Iterator[threading.Event]:
 
 
 def simulators(arguments: Namespace, output: Output) -> int:
-    """Mimecast and one PSA on loopback, with the commands that connect them. Every PSA looks at the same world."""
-    from local.simulator_process import connect_mimecast_command, connect_psa_command, running_simulators
+    """Mimecast, one PSA and Microsoft 365 on loopback, with the commands that connect them. All look at one world."""
+    from local.simulator_process import (
+        connect_microsoft365_command,
+        connect_mimecast_command,
+        connect_psa_command,
+        running_simulators,
+    )
 
     world = arguments.world
     if world != "demo" and not (world.isascii() and world.isdigit() and 0 < int(world[:9]) <= 100_000):
@@ -76,12 +81,17 @@ def simulators(arguments: Namespace, output: Output) -> int:
         ) as running,
     ):
         told = {"mimecast": running.mimecast, "psa": running.psa_url, running.psa.name: running.psa_url}
-        output.document({**told, "pid": running.pid})
+        output.document({**told, "microsoft365": running.microsoft365, "pid": running.pid})
         output.line(f"Mimecast is simulated at {running.mimecast}", "bold")
         output.line(f"{running.psa.label} is simulated at {running.psa_url}", "bold")
+        output.line(f"Microsoft 365 is simulated at {running.microsoft365}", "bold")
         output.line()
         output.line("Connect them in another terminal:")
-        commands = (connect_mimecast_command(running.mimecast), connect_psa_command(running.psa, running.psa_url))
+        commands = (
+            connect_mimecast_command(running.mimecast),
+            connect_psa_command(running.psa, running.psa_url),
+            connect_microsoft365_command(running.microsoft365),
+        )
         secrets = " ".join(f"{name}={value}" for command in commands for name, value in command.variables)
         output.line(f"  export TRUEUP_ALLOW_LOOPBACK=1 {secrets}")
         for command in commands:
