@@ -66,8 +66,13 @@ def open_vendor(
 
 
 def open_portal_users(*, integrations: Integrations, vault: Vault, connections: Connections) -> PortalUserReading:
-    """The partner's own account at the connected vendor. Raises NotConnected, InputInvalid where only files are."""
+    """The partner's own account at the connected vendor. Raises NotConnected, also where only files are connected."""
     integration = connected(Side.VENDOR, integrations)
+    if not CREDENTIAL_FIELDS[integration.name]:
+        raise NotConnected(
+            f"portal users are checked on your own account, and only {integration.name.label} are connected",
+            remedy="Connect Mimecast itself: trueup connect mimecast --switch.",
+        )
     fields = stored_fields(integration, vault)
     return connections.portal_users(integration.name, integration.address, fields)
 
