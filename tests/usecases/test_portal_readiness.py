@@ -11,18 +11,23 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.portal_users import PERMISSION, FakePortalAccount
 from tests.fakes.state import FakeState, fake_state
+from tests.usecases.office import open_office
 from trueup.domain.audit import Audit
 from trueup.domain.errors import (
     Conflict,
     CredentialRejected,
     InputInvalid,
+    NotConnected,
     NotFound,
     StateUnavailable,
     VendorUnavailable,
     VersionConflict,
 )
+from trueup.domain.integrations import IntegrationName
 from trueup.domain.portal_readiness import DirectoryIntegration, Reason
 from trueup.domain.portal_users import PORTAL_USERS_MAXIMUM, ChecklistItem, PortalBook, PortalUser
+from trueup.ports.portal_users import PortalUserReading
+from trueup.usecases.opening import open_portal_users
 from trueup.usecases.portal_readiness import (
     PortalUserImport,
     PortalUserRow,
@@ -353,3 +358,24 @@ class TestInviting:
         with pytest.raises(NotFound):
             office.invite(DANA)
         assert office.book.users == ()
+
+
+class TestOpening:
+    @pytest.mark.parametrize("name", [None, IntegrationName.MIMECAST, IntegrationName.VENDOR_FILES])
+    def test_only_mimecast_itself_has_an_account_to_look_at(self, name: IntegrationName | None) -> None:
+        month = open_office()
+        month.connections.portal_reading = FakePortalAccount()
+        month.connections.accepted_secret = None
+        if name is not None:
+            month.connect(name)
+
+        def opened() -> PortalUserReading:
+            return open_portal_users(
+                integrations=month.state.integrations, vault=month.vault, connections=month.connections
+            )
+
+        if name is IntegrationName.MIMECAST:
+            assert opened() is month.connections.portal_reading
+            return
+        with pytest.raises(NotConnected, match="vendor is connected" if name is None else "only Mimecast files"):
+            opened()
