@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local.cli import EXIT_DIFFERENCES, EXIT_DONE
+from local.cli.comparison_tables import reconciliation_table, totals_lines
 from local.cli.files import read_file, require_writable, write_file
 from local.cli.interrupts import interruptible
 from local.cli.output import Output, Style, problem_view, shown
@@ -25,8 +26,6 @@ from local.cli.tables import (
     plan_money,
     plan_table,
     plural,
-    reconciliation_table,
-    totals_lines,
 )
 from local.cli.workplace import Workplace
 from trueup import bootstrap

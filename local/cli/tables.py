@@ -1,4 +1,4 @@
-"""The tables of the month: comparisons, accounts, plans. Words, signs and widths only; the numbers come ready.
+"""The tables of the month: accounts, services, plans. Words, signs and widths only; the numbers come ready.
 
 Method: every status is a sign, a word and a color, so that none of the three is needed; a missing count says so and is
 never a zero or a dash.
@@ -7,46 +7,19 @@ never a zero or a dash.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from local.cli.output import Cell, Column, Output, Style, shown
 from trueup.api.views import money_text
 from trueup.domain.billing import WriteOutcome
 from trueup.domain.canonical import decimal_text
-from trueup.domain.counts import Basis, Count, Known, Missing
 from trueup.domain.effective import PsaCapabilities
 from trueup.domain.mapping import AccountEntry, MappingState, MappingTotals, ServiceEntry
 from trueup.domain.matching import MatchRule
 from trueup.domain.plan import Change, ChangeKind, Plan, PlanState
 from trueup.domain.rematching import former_words
-from trueup.domain.verdicts import OrderNeed, Reconciliation, Row, Totals, Verdict
-
-_VERDICTS: dict[Verdict, tuple[str, Style]] = {
-    Verdict.IN_LINE: ("=", "green"),
-    Verdict.BILL_MORE: ("▲", "yellow"),
-    Verdict.BILL_LESS: ("▼", "yellow"),
-    Verdict.ORDER_MORE: ("△", "cyan"),
-    Verdict.ORDER_LESS: ("▽", "cyan"),
-    Verdict.ORDER_AND_BILL: ("◆", "yellow"),
-    Verdict.NEW_REVENUE: ("+", "cyan"),
-    Verdict.NOT_SOLD: ("-", "magenta"),
-    Verdict.HELD: ("!", "red"),
-    Verdict.AMBIGUOUS: ("?", "red"),
-    Verdict.MISSING_DATA: ("?", "red"),
-    Verdict.UNMAPPED: ("?", "dim"),
-}
-
-_BASES = {
-    Basis.CONTRACT: "contract",
-    Basis.PARTNER_CUSTOMER: "partner",
-    Basis.ACCOUNT_USER_COUNT: "account",
-    Basis.MANUAL_FILE: "file",
-    Basis.PSA_LINE: "",
-    Basis.LICENSED_USERS: "",
-    Basis.LICENSE_FILE: "file",
-    Basis.ORDERED: "ordered",
-    Basis.SUM: "sum",
-}
+from trueup.domain.verdicts import Row, Verdict
 
 _OUTCOMES: dict[WriteOutcome, tuple[str, Style]] = {
     WriteOutcome.APPLIED: ("✓", "green"),
@@ -63,55 +36,9 @@ _MAPPINGS: dict[MappingState, tuple[str, Style]] = {
     MappingState.UNMAPPED: ("?", "yellow"),
 }
 
-_SELF_EXPLAINING = frozenset(
-    {
-        Verdict.IN_LINE,
-        Verdict.BILL_MORE,
-        Verdict.BILL_LESS,
-        Verdict.ORDER_MORE,
-        Verdict.ORDER_LESS,
-        Verdict.ORDER_AND_BILL,
-    }
-)
-"""Verdicts whose reason the numbers tell."""
-
-
-def reconciliation_table(output: Output, found: Reconciliation, *, with_all_rows: bool) -> None:
-    """The rows that a person has something to do with, or all of them.
-
-    Rows of an account that nobody has decided on are left to the list of those accounts.
-    """
-    rows = [row for row in found.rows if with_all_rows or (row.verdict.is_exception and not _waits_for_mapping(row))]
-    has_licenses = any(not isinstance(row.counts.licensed, Missing) for row in found.rows)
-    columns = [Column("Client", "name"), Column("Service", "name"), Column("Agreement", "number")]
-    columns += [Column("Licensed", "number")] if has_licenses else []
-    columns += [Column("Billed", "number"), Column("Verdict"), Column("A month", "number")]
-    columns += [Column("To order", "number")] if has_licenses else []
-    output.table(columns, [_row_cells(row, has_licenses) for row in rows])
-    in_line = sum(1 for row in found.rows if not row.verdict.is_exception)
-    if in_line and not with_all_rows:
-        output.line(f"{plural(in_line, 'more row is', 'more rows are')} in line (trueup run --all shows them).", "dim")
-    _explain(output, rows)
-
-
-def _waits_for_mapping(row: Row) -> bool:
-    return row.verdict in {Verdict.UNMAPPED, Verdict.AMBIGUOUS} and row.psa_account_id is None
-
-
-def _row_cells(row: Row, has_licenses: bool) -> list[str | Cell]:
-    sign, style = _VERDICTS[row.verdict]
-    cells: list[str | Cell] = [client_name(row), _service(row), _count(row.counts.agreement)]
-    if has_licenses:
-        cells.append(_count(row.counts.licensed))
-    cells += [_count(row.counts.billed), Cell(f"{sign} {row.verdict.words}", style), _row_money(row)]
-    return [*cells, _order(row.order)] if has_licenses else cells
-
-
-def _order(need: OrderNeed | None) -> str | Cell:
-    """The change to order with the new total; a question mark where no order can be drafted yet."""
-    if need is None:
-        return ""
-    return Cell(f"{need.delta:+d} to {need.target}{' ?' if need.obstacle else ''}", "yellow" if need.obstacle else "")
+ACCOUNT_WORDS = ("Mimecast account", "trueup map account VENDOR_ID PSA_ID, or trueup map exclude VENDOR_ID")
+TENANT_WORDS = ("tenant", "trueup tenants map TENANT_ID PSA_ID, or trueup tenants exclude TENANT_ID")
+"""What entries are called, and how a person decides on one."""
 
 
 def client_name(row: Row, characters_maximum: int = 34) -> str:
@@ -119,24 +46,11 @@ def client_name(row: Row, characters_maximum: int = 34) -> str:
     return shown(name, characters_maximum)
 
 
-def _service(row: Row) -> str:
+def service_name(row: Row) -> str:
     if row.product_code:
         return shown(row.product_code, 20)
     named = [member.service_name or member.service_id for member in row.members if member.service_id]
     return shown(named[0], 20) if named else "-"
-
-
-def _count(count: Count) -> str | Cell:
-    if not isinstance(count, Known):
-        return Cell("no data" if count.state == "missing" else "failed", "dim" if count.state == "missing" else "red")
-    basis = _BASES[count.basis]
-    return f"{count.seats} {basis}" if basis else str(count.seats)
-
-
-def _row_money(row: Row) -> str:
-    if row.verdict in {Verdict.IN_LINE, Verdict.ORDER_MORE, Verdict.ORDER_LESS}:
-        return ""
-    return "no price" if row.monthly_money is None else money(row.monthly_money, row.currency)
 
 
 def money(amount: Decimal | None, currency: str) -> str:
@@ -145,46 +59,6 @@ def money(amount: Decimal | None, currency: str) -> str:
         return "no price"
     sign = "+" if amount > 0 else ""
     return f"{sign}{money_text(amount)} {currency}"
-
-
-def _explain(output: Output, rows: Iterable[Row]) -> None:
-    """The reasons, each once with the clients it is about."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        if row.verdict not in _SELF_EXPLAINING and row.reasons:
-            reasons.setdefault((row.verdict.words, row.reasons[0]), []).append(client_name(row, 40))
-        if row.order is not None and row.order.obstacle:
-            reasons.setdefault((row.order.words, row.order.obstacle), []).append(client_name(row, 40))
-    if not reasons:
-        return
-    output.line()
-    output.line("Why some of them need a person", "bold")
-    for (words, reason), names in reasons.items():
-        why = shown(reason, 300).rstrip(".")
-        output.paragraph(f"{words}: {', '.join(dict.fromkeys(names))}: {why}.", "  ")
-
-
-def totals_lines(output: Output, totals: Totals) -> None:
-    """The totals in words: rows by verdict, accounts by mapping, seats, money."""
-    verdicts = ", ".join(f"{count} {verdict.words}" for verdict, count in totals.verdicts if count)
-    output.line("Totals", "bold")
-    output.paragraph(f"{plural(totals.rows, 'row', 'rows')}: {verdicts or 'none'}", "  ")
-    output.paragraph(mapping_totals_text(totals.accounts), "  ")
-    licensed = f", {totals.licensed_seats} licensed" if totals.licensed_seats else ""
-    output.paragraph(
-        f"seats: {totals.agreement_seats} in Mimecast agreements{licensed}, {totals.billed_seats} billed", "  "
-    )
-    if totals.order_more_seats or totals.order_less_seats:
-        output.line(f"  to order: {totals.order_more_seats} seats more, {totals.order_less_seats} less")
-    for currency, verdict, amount in totals.money:
-        output.line(f"  {verdict.words}: {money(amount, currency)} a month")
-    if totals.rows_without_price:
-        output.line(f"  {plural(totals.rows_without_price, 'row has', 'rows have')} no price and no part in the money")
-
-
-ACCOUNT_WORDS = ("Mimecast account", "trueup map account VENDOR_ID PSA_ID, or trueup map exclude VENDOR_ID")
-TENANT_WORDS = ("tenant", "trueup tenants map TENANT_ID PSA_ID, or trueup tenants exclude TENANT_ID")
-"""What entries are called, and how a person decides on one."""
 
 
 def mapping_totals_text(totals: MappingTotals, words: tuple[str, str] = ACCOUNT_WORDS) -> str:
@@ -259,7 +133,13 @@ def _partner(entry: AccountEntry) -> str:
         rule = _RULES[entry.decision.rule] if entry.decision else ""
         warning = f"; {shown(entry.warnings[0], 120)}" if entry.warnings else ""
         return f"{shown(entry.psa_id or '')} {shown(entry.psa_name, 34)} ({rule}{warning})"
-    return shown(entry.decision.reason if entry.decision else "", 200)
+    if entry.decision is None:
+        return ""
+    said = [f"owner {shown(entry.decision.owner, 34)}"] if entry.decision.owner else []
+    if entry.decision.review_on is not None:
+        is_due = entry.decision.is_review_due(datetime.now(UTC).date())
+        said.append(f"{'REVIEW IS DUE since' if is_due else 'review on'} {entry.decision.review_on}")
+    return "; ".join([shown(entry.decision.reason, 200), *said])
 
 
 def services_table(output: Output, entries: Sequence[ServiceEntry]) -> None:
@@ -367,7 +247,7 @@ def missing_lines(output: Output, rows: Iterable[Row], plan: Plan, able: PsaCapa
     output.line("Lines that are missing (a person adds them, each on an agreement they choose)", "bold")
     for row in lacking:
         seats = "" if row.bill_target is None else row.bill_target
-        output.line(f"  {client_name(row)} {_service(row)}, {seats} seats:")
+        output.line(f"  {client_name(row)} {service_name(row)}, {seats} seats:")
         output.line(f"    trueup plan add-line {plan.id} {row.id}")
 
 
