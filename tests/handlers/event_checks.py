@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.simulators import credentials
+from tests.handlers import license_checks as licenses
 from tests.handlers import line_checks as lines
 from tests.handlers import month_checks as months
 from tests.handlers import notice_checks as notices
@@ -65,23 +66,6 @@ def vendor_was_read(stage: Stage, answer: Any) -> None:
 def psa_was_read(stage: Stage, answer: Any) -> None:
     assert answer["done"]
     assert answer["progress"]["accounts"] == len(stage.world.companies)
-
-
-def a_file_of_license_counts(stage: Stage) -> dict[str, str]:
-    """Two clients' numbers, given in place of Microsoft 365."""
-    counts = b"Client,Licensed users,As of\nAlder Dental Group,44,2026-11-01\nBirch Ltd,3,2026-11-01\n"
-    stage.ok("PUT", "/v1/files/licenses?confirm=true", raw=counts, headers={"content-type": "text/csv"})
-    stage.ok("PUT", "/v1/integrations/license_files", {"address": "files:licenses", "fields": {}})
-    return {}
-
-
-def licenses_were_read(stage: Stage, answer: Any) -> None:
-    assert answer["done"]
-    assert "problem" not in answer
-    assert answer["progress"]["accounts"] == 2
-    read = stage.state.snapshots.latest(Side.LICENSES)
-    assert read is not None
-    assert (read.run_id, read.accounts) == (stage.facts["run_id"], 2)
 
 
 def names_were_matched(stage: Stage, answer: Any) -> None:
@@ -516,7 +500,7 @@ CASES = {
     "vendor_sync_run": Case("begun", vendor_was_read),
     "vendor_sync_accept_drop": Case("begun", vendor_was_read),
     "psa_sync_run": Case("begun", psa_was_read),
-    "license_sync_run": Case("begun", licenses_were_read, prepare=a_file_of_license_counts),
+    "license_sync_run": Case("begun", licenses.licenses_were_read, prepare=licenses.a_file_of_license_counts),
     "auto_matching_run": Case("read", names_were_matched),
     "reconciliation_run": Case("mapped", plan_was_proposed),
     "plan_apply_approved": Case("approved", plan_was_applied),
@@ -559,14 +543,38 @@ CASES = {
     "portal_change_release": Case("proposed", released_a_change),
     "portal_plan_approve": Case("proposed", approved_the_plan),
     "portal_plan_apply": Case("approved", told_the_run_to_apply),
+    "portal_license_mappings_list": Case("mapped", licenses.lists_tenants, prepare=licenses.read_licenses),
+    "portal_license_mappings_bulk": Case("mapped", licenses.decided_on_tenants, prepare=licenses.read_licenses),
+    "portal_license_mappings_import": Case("mapped", licenses.decided_on_tenants, prepare=licenses.read_licenses),
+    "portal_license_mapping_get": Case("mapped", licenses.shows_one_tenant, prepare=licenses.read_licenses),
+    "portal_license_mapping_put_map": Case(
+        "mapped",
+        licenses.is_now(MappingState.MAPPED, licenses.OPEN_TENANT, "tenant mapped"),
+        prepare=licenses.read_licenses,
+    ),
+    "portal_license_mapping_put_exclude": Case(
+        "mapped",
+        licenses.is_now(MappingState.EXCLUDED, licenses.OPEN_TENANT, "tenant excluded"),
+        prepare=licenses.read_licenses,
+    ),
+    "portal_license_mapping_delete": Case(
+        "mapped",
+        licenses.is_now(MappingState.UNMAPPED, licenses.KNOWN_TENANT, "tenant unmapped"),
+        prepare=licenses.read_licenses,
+    ),
+    "portal_licensed_users": Case("mapped", licenses.shows_licensed_users, prepare=licenses.read_licenses),
+    "portal_counting_policies_list": Case("mapped", licenses.lists_policies, prepare=licenses.a_policy),
+    "portal_counting_policy_get": Case("mapped", licenses.shows_a_policy, prepare=licenses.a_policy),
+    "portal_counting_policy_put": Case("mapped", licenses.said_a_policy, prepare=licenses.read_licenses),
+    "portal_counting_policy_delete": Case("mapped", licenses.took_a_policy_back, prepare=licenses.a_policy),
     "portal_plan_add_line": Case("proposed", lines.added_a_line, prepare=lines.a_missing_line),
     "portal_plan_drop_line": Case("proposed", lines.dropped_a_line, prepare=lines.an_added_line),
     "portal_plan_undo": Case("approved", lines.proposed_an_undo, prepare=lines.an_applied_plan),
-    "portal_line_divisions_list": Case("proposed", lines.lists_divisions, prepare=lines.divided_lines),
-    "portal_line_division_put": Case("proposed", lines.divided, prepare=lines.several_lines),
     "portal_change_orders_list": Case("proposed", orders.lists_orders, prepare=orders.an_order),
     "portal_change_order_get": Case("proposed", orders.shows_what_to_type, prepare=orders.an_order),
     "portal_change_order_approve": Case("proposed", orders.approved_the_order, prepare=orders.an_order),
+    "portal_line_divisions_list": Case("proposed", lines.lists_divisions, prepare=lines.divided_lines),
+    "portal_line_division_put": Case("proposed", lines.divided, prepare=lines.several_lines),
     "portal_line_division_delete": Case("proposed", lines.forgot_a_division, prepare=lines.divided_lines),
     "portal_users_list": Case("connected", portal_users.lists_users, prepare=portal_users.a_checked_user),
     "portal_user_add": Case("connected", portal_users.added),

@@ -25,6 +25,9 @@ BODIES: dict[str, Any] = {
     "POST /v1/account-mappings": {"decisions": [{"vendor_account_id": "x", "psa_account_id": "1"}]},
     "PUT /v1/account-mappings/{vendor_account_id}": {"psa_account_id": "1"},
     "PUT /v1/service-mappings/{service_id}": {"product_id": "1"},
+    "POST /v1/license-mappings": {"decisions": [{"vendor_account_id": "x", "psa_account_id": "1"}]},
+    "PUT /v1/license-mappings/{tenant_id}": {"psa_account_id": "1"},
+    "PUT /v1/counting-policies/{scope}": {"minimum_seats": 5, "reason": "because"},
     "POST /v1/plans": {"run_id": "2026-11-001"},
     "POST /v1/plans/{plan_id}/changes/{change_id}/release": {"reason": "because"},
     "POST /v1/plans/{plan_id}/approve": {"checksum": "0" * 64},
@@ -43,7 +46,7 @@ BODIES: dict[str, Any] = {
 """A good body of every route that takes one."""
 
 WITH_BODY = sorted(BODIES)
-LISTS_WITH_CURSOR = ("/v1/account-mappings", "/v1/reconciliation", "/v1/history")
+LISTS_WITH_CURSOR = ("/v1/account-mappings", "/v1/license-mappings", "/v1/reconciliation", "/v1/history")
 
 
 NAMED = {"name": "mimecast", "kind": "lines", "what": "accounts"}

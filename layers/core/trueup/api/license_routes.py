@@ -84,7 +84,7 @@ def delete_tenant(
     "/v1/licensed-users", tags=["licenses"], summary="Who of a client is counted and who is not, each with the reason"
 )
 def list_users(
-    account: Annotated[str, Query(min_length=1, max_length=256, description="PSA account id of the client")],
+    account: Annotated[str, Query(max_length=256, description="PSA account id of the client; it has to be given")] = "",
     cursor: Cursor = None,
     limit: LongLimit = 500,
 ) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def put_policy(scope: Scope, body: Annotated[CountingPolicyBody, Body()]) -> Res
 
 
 @router.delete("/v1/counting-policies/<scope>", tags=["licenses"], summary="Take a policy back; its versions stay")
-def delete_policy(scope: Scope, reason: Reason) -> Response[str]:
+def delete_policy(scope: Scope, reason: Reason = "") -> Response[str]:
     caller = allowed(router, Role.ADMIN)
 
     def write() -> dict[str, Any]:
