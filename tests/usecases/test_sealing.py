@@ -155,6 +155,23 @@ def test_a_month_is_not_closed_while_a_plan_is_applied(month: Office) -> None:
         seal(month)
 
 
+def test_a_comparison_that_comes_in_between_is_closed_with(month: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    done(month)
+    put, runs = month.state.sealed_months.put, [1]
+
+    def put_and_run(content: bytes) -> None:
+        put(content)
+        if runs:
+            runs.pop()
+            month.vendor.sets("V1", 12)
+            month.run()
+
+    monkeypatch.setattr(month.state.sealed_months, "put", put_and_run)
+    link = seal(month)
+    assert [run.id for run in contents_of(link, month.state.sealed_months).runs][-1] == "2026-09-003"
+    assert contents_of(link, month.state.sealed_months).comparison == month.state.reconciliations.get(PERIOD)
+
+
 def calls_of_sealing() -> list[str]:
     office = small_month()
     done(office)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trueup.api.events import SyncEvent
-from trueup.domain.errors import RateLimited, StateTrouble, TrueupError
+from trueup.domain.errors import Conflict, RateLimited, StateTrouble, TrueupError
 from trueup.domain.integrations import Side
 from trueup.domain.runs import SideProgress
 from trueup.ports.clock import Clock
@@ -23,9 +23,18 @@ def synced(
     clock: Clock,
     stop_at_seconds: float,
 ) -> dict[str, Any]:
-    """Read on and say how far it is. A request to wait is an answer, not an error: waiting here would cost money."""
+    """Read on and say how far it is. A request to wait is an answer, not an error: waiting here would cost money.
+
+    Raises Conflict for a run that is over: a message that is delivered again later must not have its reads take the
+    place of those of a newer run.
+    """
     seen: list[SideProgress] = []
     run = runs.get(event.run_id)
+    if run.is_over:
+        raise Conflict(
+            f"run {run.id} of {run.period} is over ({run.state.value}); nothing is read for it any more",
+            remedy="Start a new run.",
+        )
     order = ReadOrder(
         period=run.period,
         run_id=event.run_id,

@@ -10,7 +10,9 @@ What goes on: mappings, policies and orders are the tenant's and not the month's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from trueup.domain.audit import GENESIS, Audit
 from trueup.domain.billing import WriteOutcome
@@ -45,6 +47,9 @@ from trueup.usecases.plan_apply import APPLY_LEASE, LEASE_SECONDS
 RUNS_LOOKED_AT = 200
 """How many of the newest runs are asked whether they are of the period."""
 
+PARTS_BETWEEN_HOLDS = 20
+"""A few megabytes each: far less than the lease's time lies between two renewals."""
+
 ATTEMPTS = 5
 """How often a link is tried against somebody else's; months are closed one at a time."""
 
@@ -73,16 +78,16 @@ def seal_month(
     # Looked at before the lease is taken, so that a refusal leaves nothing behind; and again under it.
     _require_closable(period, reason, state)
     owner = f"seal-{period}-{run_id or actor}"
-    state.leases.acquire(APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
+    hold = partial(state.leases.acquire, APPLY_LEASE, owner=owner, seconds=LEASE_SECONDS)
+    hold()
     try:
         for attempt in range(ATTEMPTS):
-            link = closed_by(period, state.sealed_months) or _next_link(
-                period, actor, run_id, tenant, state, clock, reason.strip()
-            )
-            if link.hash:
-                return link
+            closed = closed_by(period, state.sealed_months)
+            if closed is not None:
+                return closed
+            draft = SealLink(0, LinkKind.SEALED, period, 0, tenant, clock.now(), actor, reason.strip(), run_id)
             try:
-                return _append(link, state, SEALED_ACTION)
+                return _append(_gathered(draft, state, hold), state, SEALED_ACTION)
             except VersionConflict:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -125,29 +130,25 @@ def _append(link: SealLink, state: State, action: str) -> SealLink:
     return placed
 
 
-def _next_link(period: str, actor: str, run_id: str, tenant: str, state: State, clock: Clock, reason: str) -> SealLink:
-    """The link that would close the month, with its parts stored and not yet in the chain."""
-    plans, hindrances = _require_closable(period, reason, state)
+def _gathered(draft: SealLink, state: State, hold: Callable[[], object]) -> SealLink:
+    """The link that would close the month, with its parts stored and not yet in the chain.
+
+    Raises VersionConflict when the month was compared or planned anew while it was gathered: what was gathered is not
+    what it is any more.
+    """
+    period = draft.period
+    plans, hindrances = _require_closable(period, draft.reason, state)
+    compared = state.reconciliations.summary(period)
     orders = orders_of(period, state)
     earlier = standing(period, state.sealed_months.links())
     version = 1 if earlier is None else earlier.version + 1
     # The history is looked at first: what comes after belongs to the next month, even while this one is gathered.
     history = _history_range(state.history, state.sealed_months)
-    parts = _stored_parts(_contents(period, version, plans, orders, state), state.sealed_months)
-    return SealLink(
-        number=0,
-        kind=LinkKind.SEALED,
-        period=period,
-        version=0,
-        tenant=tenant,
-        at=clock.now(),
-        by=actor,
-        reason=reason,
-        run_id=run_id,
-        parts=parts,
-        outstanding=tuple([*hindrances, *_left_undone(plans), *_open_ones(orders)]),
-        history=history,
-    )
+    parts = _stored_parts(_contents(period, version, plans, orders, state), state.sealed_months, hold)
+    if (state.reconciliations.summary(period), plans_of(period, state.plan_index)) != (compared, plans):
+        raise VersionConflict(f"{period} was compared or planned anew while it was being closed")
+    outstanding = (*hindrances, *_left_undone(plans), *_open_ones(orders))
+    return replace(draft, parts=parts, outstanding=outstanding, history=history)
 
 
 def _require_closable(period: str, reason: str, state: State) -> tuple[tuple[Plan, ...], list[str]]:
@@ -255,10 +256,14 @@ def _reads(period: str, inputs: ComparisonInputs | None, state: State) -> tuple[
     return tuple(reads[side] for side in Side if side in reads)
 
 
-def _stored_parts(contents: SealedContents, sealed_months: SealedStore) -> tuple[SealedPart, ...]:
-    """Each part is stored before the next is made."""
+def _stored_parts(
+    contents: SealedContents, sealed_months: SealedStore, hold: Callable[[], object]
+) -> tuple[SealedPart, ...]:
+    """Each part is stored before the next is made; the lease is kept all along."""
     parts: list[SealedPart] = []
     for name, content in sealed_months.parts(contents):
+        if len(parts) % PARTS_BETWEEN_HOLDS == PARTS_BETWEEN_HOLDS - 1:
+            hold()
         sealed_months.put(content)
         parts.append(part_of(name, content))
     return tuple(parts)
