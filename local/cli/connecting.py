@@ -168,7 +168,7 @@ def _worth_showing(every: Sequence[Integration]) -> list[Integration]:
 def _describe(output: Output, integration: Integration) -> None:
     if output.as_json or integration.report is None:
         return
-    output.line(f"{integration.name.label} is connected: {shown(integration.report.identity, 200)}")
+    output.paragraph(f"{integration.name.label} is connected: {shown(integration.report.identity, 200)}")
     _capabilities(output, integration)
 
 

@@ -293,4 +293,7 @@ def shuffled(given: Legs, chance: random.Random) -> Legs:
         psa=PsaFacts(mixed(psa.accounts), mixed(psa.agreements), mixed(psa.lines)),
         accounts=mixed(given.accounts),
         services=mixed(given.services),
+        licensed=dict(mixed(tuple(given.licensed.items()))),
+        ordered=mixed(given.ordered),
+        open_orders=mixed(given.open_orders),
     )
