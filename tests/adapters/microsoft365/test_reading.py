@@ -29,7 +29,14 @@ from trueup.adapters.microsoft365.mailboxes import BATCHES_AT_ONCE
 from trueup.domain.counting import count_tenant
 from trueup.domain.counting_policy import DEFAULT_POLICY
 from trueup.domain.counts import Failed, Known
-from trueup.domain.errors import CredentialRejected, RateLimited, ReadIncomplete, UnsafeAddress, VendorUnavailable
+from trueup.domain.errors import (
+    CredentialRejected,
+    RateLimited,
+    ReadIncomplete,
+    RequestRefused,
+    UnsafeAddress,
+    VendorUnavailable,
+)
 from trueup.domain.licenses import MailboxKind, TenantLicenses, UserKind
 
 
@@ -393,6 +400,14 @@ def test_a_tenant_that_keeps_asking_for_short_waits_failed_and_the_others_are_re
         assert "wait" in failed(read[QUAY.name])
         assert "later" in read[QUAY.name].remedy
         assert len(read[HARBOR.name].users) == 5
+
+
+def test_what_graph_refuses_is_told_with_its_own_id_of_the_call() -> None:
+    with connected((HARBOR,)) as site:
+        site.simulator.faults.add("status", path=CUSTOMERS, times=0, status=400)
+        with pytest.raises(RequestRefused) as caught:
+            site.source.read_page(None)
+        assert len(caught.value.details()["vendor_request_id"]) == 32
 
 
 def test_the_limit_of_one_tenant_holds_back_no_other() -> None:

@@ -103,7 +103,7 @@ class HttpReply:
     @property
     def request_id(self) -> str | None:
         """The vendor's own id of the call, for its support."""
-        return printable(self.headers.get("x-request-id"))
+        return printable(self.headers.get("x-request-id") or self.headers.get("request-id"))
 
     def json(self) -> object:
         """The body as strict JSON (see json_reading). Raises ReplyUnreadable, also for another content type."""
@@ -313,7 +313,7 @@ class HttpClient:
             request, stream=True, allow_redirects=False, verify=True, timeout=timeouts, proxies={}
         ) as response:
             status, headers = response.status_code, response.headers
-            request_id = printable(headers.get("x-request-id"))
+            request_id = printable(headers.get("x-request-id") or headers.get("request-id"))
             if 300 <= status < 400:
                 raise UnsafeAddress(
                     f"{self.integration} answered with a redirect (status {status}); it was not followed"
