@@ -410,13 +410,14 @@ def test_what_graph_refuses_is_told_with_its_own_id_of_the_call() -> None:
         assert len(caught.value.details()["vendor_request_id"]) == 32
 
 
-def test_the_limit_of_one_tenant_holds_back_no_other() -> None:
+def test_the_limits_of_the_tenants_are_waited_for_each_by_itself() -> None:
     with connected() as site:
-        site.simulator.units_of_tenant = 1
+        # The licenses take both units of a tenant, the users need another one: five seconds later.
+        site.simulator.units_of_tenant = 2
         site.simulator.monotonic = site.clock.monotonic_seconds
-        read = site.read()
-        assert [len(tenant.users) for tenant in read.values()] == [5, 4, 3]
-        assert site.clock.sleeps
+        assert [len(tenant.users) for tenant in site.read().values()] == [5, 4, 3]
+        assert 5 <= sum(site.clock.sleeps) < 3 * 6
+        assert len(site.clock.sleeps) <= 3
 
 
 # The demo month.
