@@ -100,6 +100,8 @@ def exclude(workplace: Workplace, arguments: Namespace) -> int:
         actor=workplace.actor,
         accounts=workplace.state.accounts,
         clock=workplace.clock,
+        owner=arguments.owner,
+        review_on=arguments.review_on,
     )
     return _decided(workplace, entry, "is left out of the comparison")
 

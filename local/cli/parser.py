@@ -209,6 +209,11 @@ def _add_mapping(commands: _Commands) -> None:
         )
         exclude.add_argument(what.lower(), metavar=what)
         exclude.add_argument("--reason", metavar="TEXT", required=True, help="why; it is kept in the history")
+        if name == "exclude":
+            exclude.add_argument("--owner", metavar="NAME", default="", help="who answers for it")
+            exclude.add_argument(
+                "--review-on", metavar="YYYY-MM-DD", type=date.fromisoformat, help="when it is to be looked at again"
+            )
     per_user = group.add(
         "per-user", "mapping:per_user", "write", "Say whether a service is sold by the licensed user",
         "trueup map per-user 9702 yes",

@@ -67,7 +67,8 @@ TABLE: dict[str, Over | OnlyHere] = {
     "products": Over(("GET /v1/products",)),
     "map account": Over(("PUT /v1/account-mappings/{vendor_account_id}",)),
     "map service": Over(("PUT /v1/service-mappings/{service_id}",)),
-    "map exclude": Over(("PUT /v1/account-mappings/{vendor_account_id}",), {"--reason": "exclude_reason"}),
+    "map exclude": Over(("PUT /v1/account-mappings/{vendor_account_id}",), {
+        "--reason": "exclude_reason", "--owner": "owner", "--review-on": "review_on"}),
     "map exclude-service": Over(("PUT /v1/service-mappings/{service_id}",), {"--reason": "exclude_reason"}),
     "map per-user": Over(("PUT /v1/service-mappings/{service_id}",)),
     "map clear": Over(("DELETE /v1/account-mappings/{vendor_account_id}",)),

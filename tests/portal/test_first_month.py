@@ -100,9 +100,12 @@ def test_map_accounts_by_suggestion_by_dragging_and_leave_one_out(visitor: Visit
     expect(visitor.row("accounts", "Larkfield")).to_contain_text("Mapped")
     visitor.row("accounts", "Orchard Lane").get_by_role("button", name="Exclude").click()
     page.get_by_role("dialog").get_by_role("button", name="A trial that ended").click()
+    page.get_by_role("dialog").get_by_label("Who answers for it").fill("Pat")
+    page.get_by_role("dialog").get_by_label("Look again on").fill("2099-12-31")
     assert visitor.barriers() == []
     page.get_by_role("dialog").get_by_role("button", name="Exclude", exact=True).click()
     expect(visitor.row("accounts", "Orchard Lane")).to_contain_text("Excluded")
+    expect(visitor.row("accounts", "Orchard Lane")).to_contain_text("Pat answers for it, review Dec 31, 2099")
     page.get_by_role("button", name="Undo").click()
     expect(visitor.row("accounts", "Orchard Lane")).to_contain_text("Unmapped")
     assert visitor.barriers() == []

@@ -184,3 +184,27 @@ def test_another_psa_takes_the_place_of_the_one_that_is_connected_only_after_it_
     page.locator(".choices li", has_text="Syncro").get_by_role("button", name="Change to it…").click()
     expect(page.get_by_role("dialog", name="Connect Syncro")).to_contain_text("takes the place of ConnectWise")
     assert visitor.barriers() == []
+
+
+def test_an_exclusion_whose_day_of_review_has_come_is_shown_until_somebody_decides(
+    visitor: Visitor, town: Town
+) -> None:
+    page = visitor.page
+    account = next(
+        one for one in town.api("GET", "/v1/account-mappings?limit=200")["items"] if one["mapping"] == "mapped"
+    )
+    # A file may say a day that is over: what it says was decided earlier.
+    columns = "vendor_account_id,psa_account_id,reason,owner,review_on"
+    sheet = f"{columns}\n{account['vendor_account_id']},,a trial,Pat,2020-01-31\n"
+    reply = requests.post(
+        f"{town.url}/v1/account-mappings/import", data=sheet, headers={"content-type": "text/csv"}, timeout=30
+    )
+    assert reply.json() == {"rows": 1, "changed": 1}
+    visitor.go("/accounts")
+    page.get_by_role("button", name=re.compile("^Review due")).click()
+    row = visitor.row("accounts", account["vendor_account_name"])
+    expect(row).to_contain_text("Excluded, review due")
+    expect(row).to_contain_text("review was due Jan 31, 2020")
+    assert visitor.barriers() == []
+    row.get_by_role("button", name="Take the decision back").click()
+    expect(row).to_contain_text("Unmapped")

@@ -60,7 +60,16 @@ def decided(what: str, entry_id: str, body: AccountDecisionBody, caller: Caller)
         )
     why = body.exclude_reason or ""
     return account_view(
-        exclude_account(entry_id, reason=why, actor=caller.name, accounts=accounts, clock=clock, what=what)
+        exclude_account(
+            entry_id,
+            reason=why,
+            actor=caller.name,
+            accounts=accounts,
+            clock=clock,
+            what=what,
+            owner=body.owner,
+            review_on=body.review_on,
+        )
     )
 
 
@@ -75,7 +84,14 @@ def taken_back(what: str, entry_id: str, version: int | None, caller: Caller) ->
 def bulk_rows(body: BulkBody) -> list[MappingRow]:
     """The rows of a bulk edit, numbered from 1."""
     return [
-        MappingRow(number, item.vendor_account_id, item.psa_account_id, item.reason)
+        MappingRow(
+            number,
+            item.vendor_account_id,
+            item.psa_account_id,
+            item.reason,
+            owner=item.owner,
+            review_on=item.review_on,
+        )
         for number, item in enumerate(body.decisions, start=1)
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt, model_validator
@@ -10,6 +11,7 @@ from trueup.domain.api_keys import KeyScope
 from trueup.domain.notices import NoticeKind
 
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
+OwnerText = Annotated[str, Field(max_length=100)]
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 Effective = Annotated[
     str, Field(max_length=40, description="now, next_invoice, next_period or a day as YYYY-MM-DD, as the PSA offers")
@@ -35,15 +37,19 @@ class ConnectBody(Body):
 
 class AccountDecisionBody(Body):
     """Map to a PSA account, or exclude with a reason. ``version`` is the entry's version that the decision is based
-    on.
+    on. An exclusion may have an owner and a day on which it is to be looked at again.
     """
 
     psa_account_id: Identifier | None = None
     exclude_reason: ShortText | None = None
     version: int | None = None
+    owner: OwnerText = ""
+    review_on: date | None = None
 
     @model_validator(mode="after")
     def _one_decision(self) -> AccountDecisionBody:
+        if self.exclude_reason is None and (self.owner or self.review_on):
+            raise ValueError("an owner and a day of review go with exclude_reason")
         if (self.psa_account_id is None) == (self.exclude_reason is None):
             raise ValueError("give either psa_account_id or exclude_reason")
         return self
@@ -71,6 +77,8 @@ class BulkDecision(Body):
     vendor_account_id: Identifier
     psa_account_id: Annotated[str, Field(max_length=256)] = ""
     reason: Annotated[str, Field(max_length=500)] = ""
+    owner: OwnerText | None = None
+    review_on: date | None = None
 
 
 class BulkBody(Body):

@@ -19,9 +19,9 @@ from trueup.api import (
     mapping_routes,
     month_routes,
     notice_routes,
+    order_routes,
     plan_routes,
     portal_user_routes,
-    order_routes,
     psa_routes,
     report_routes,
     run_routes,
@@ -57,13 +57,13 @@ def build_portal(logger: Logger) -> APIGatewayHttpResolver:
         line_routes,
         machine_routes,
         notice_routes,
+        order_routes,
         portal_user_routes,
         psa_routes,
-    ):
         report_routes,
+    ):
         app.include_router(routes.router)
     _add_service_routes(app)
-        order_routes,
     _add_error_shape(app, logger)
     return app
 

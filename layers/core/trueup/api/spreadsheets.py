@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
+from trueup.api.review_cells import review_cells, review_day
 from trueup.api.views import money_text, time_text
 from trueup.domain.counts import Count, Known
 from trueup.domain.errors import InputInvalid
@@ -61,6 +62,8 @@ MAPPING_COLUMNS = (
     "former_psa_system",
     "former_account_id",
     "former_account_name",
+    "owner",
+    "review_on",
 )
 
 RESULT_COLUMNS = (
@@ -179,6 +182,7 @@ def mappings_csv(entries: Iterable[AccountEntry]) -> str:
                 entry.psa_integration,
                 entry.psa_system,
                 *_former(entry.former),
+                *review_cells(entry),
             )
             for entry in entries
         ),
@@ -242,6 +246,8 @@ def read_mappings(content: bytes) -> list[MappingRow]:
             psa_name=values.get("psa_account_name", ""),
             psa_system=values.get("psa_system", ""),
             psa=values.get("psa", ""),
+            owner=values.get("owner", "" if "review_on" in values else None),
+            review_on=review_day(values.get("review_on", ""), line),
         )
         for line, values in _decided_rows(
             content, ("vendor_account_id", "psa_account_id"), ("psa_account_id", "psa_account_name", "reason")

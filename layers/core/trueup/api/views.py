@@ -218,6 +218,8 @@ def _decision_view(decision: Decision | None) -> View | None:
         "rule": decision.rule.value,
         "reason": decision.reason,
         "replaced": decision.replaced or None,
+        "owner": decision.owner or None,
+        "review_on": decision.review_on.isoformat() if decision.review_on is not None else None,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -26,6 +26,8 @@ class MappingState(StrEnum):
 class Decision:
     """Who decided, when, by what rule, why, and what it replaced (the former target's id, empty when there was
     none).
+
+    An exclusion may have an ``owner``, who answers for it, and a day on which it is to be looked at again.
     """
 
     by: str
@@ -33,6 +35,21 @@ class Decision:
     rule: MatchRule
     reason: str
     replaced: str = ""
+    owner: str = ""
+    review_on: date | None = None
+
+    def is_review_due(self, today: date) -> bool:
+        """Whether the day on which the exclusion was to be looked at again has come."""
+        return self.review_on is not None and self.review_on <= today
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """What a person says when an account is left out: why, who answers for it, when it is to be looked at again."""
+
+    reason: str
+    owner: str = ""
+    review_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

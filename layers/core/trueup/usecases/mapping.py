@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 
 from trueup.domain.accounts import ServiceId, VendorAccountId
 from trueup.domain.audit import Audit
@@ -11,13 +12,14 @@ from trueup.domain.billing import Product, PsaAccount, PsaAccountId
 from trueup.domain.errors import InputInvalid, NotFound
 from trueup.domain.facts import psa_facts
 from trueup.domain.integrations import Integration, Side
-from trueup.domain.mapping import AccountEntry, Decision, MappingState, ServiceEntry, without_former
+from trueup.domain.mapping import AccountEntry, Decision, Exclusion, MappingState, ServiceEntry, without_former
 from trueup.domain.matching import MatchRule
 from trueup.ports.clock import Clock
 from trueup.ports.psa import PsaBilling
 from trueup.ports.state import Accounts, Services, Snapshots
 
 REASON_CHARACTERS_MAXIMUM = 500
+OWNER_CHARACTERS_MAXIMUM = 100
 
 ACCOUNT, TENANT = "account", "tenant"
 """What a decision is on, as the history names it: a vendor account, or a tenant whose licenses are counted."""
@@ -60,12 +62,36 @@ def map_account(
 
 
 def exclude_account(
-    vendor_id: str, *, reason: str, actor: str, accounts: Accounts, clock: Clock, what: str = ACCOUNT
+    vendor_id: str,
+    *,
+    reason: str,
+    actor: str,
+    accounts: Accounts,
+    clock: Clock,
+    what: str = ACCOUNT,
+    owner: str = "",
+    review_on: date | None = None,
 ) -> AccountEntry:
-    """Take a vendor account out of the comparison; it stays listed with the reason. Raises NotFound, InputInvalid."""
-    why = require_reason(reason)
+    """Take a vendor account out of the comparison; it stays listed with the reason, and with who answers for it and
+    when it is to be looked at again where that is said. Raises NotFound, InputInvalid.
+    """
+    said = sound_exclusion(Exclusion(reason, owner, review_on))
+    if review_on is not None and review_on <= clock.now().date():
+        raise InputInvalid(
+            "the day of the review is over", field="review_on", remedy="Give a day that is still to come."
+        )
     entry = accounts.get(VendorAccountId(vendor_id))
-    return _save(accounts, excluded_account(entry, why, actor, clock, MatchRule.PERSON), entry, what)
+    return _save(accounts, excluded_account(entry, said, actor, clock, MatchRule.PERSON), entry, what)
+
+
+def sound_exclusion(said: Exclusion) -> Exclusion:
+    """The exclusion with its texts trimmed. Raises InputInvalid (``reason``, ``owner``)."""
+    owner = said.owner.strip()
+    if len(owner) > OWNER_CHARACTERS_MAXIMUM:
+        raise InputInvalid(
+            f"the owner has more than {OWNER_CHARACTERS_MAXIMUM} characters", field="owner", remedy="Give a name."
+        )
+    return Exclusion(require_reason(said.reason), owner, said.review_on)
 
 
 def clear_account(vendor_id: str, *, actor: str, accounts: Accounts, clock: Clock, what: str = ACCOUNT) -> AccountEntry:
@@ -233,7 +259,7 @@ def mapped_account(
     )
 
 
-def excluded_account(entry: AccountEntry, why: str, actor: str, clock: Clock, rule: MatchRule) -> AccountEntry:
+def excluded_account(entry: AccountEntry, said: Exclusion, actor: str, clock: Clock, rule: MatchRule) -> AccountEntry:
     """The account left out of the comparison."""
     return replace(
         entry,
@@ -243,7 +269,7 @@ def excluded_account(entry: AccountEntry, why: str, actor: str, clock: Clock, ru
         psa_system="",
         psa_integration="",
         vendor_name_decided=entry.vendor_name,
-        decision=Decision(actor, clock.now(), rule, why, entry.psa_id or ""),
+        decision=Decision(actor, clock.now(), rule, said.reason, entry.psa_id or "", said.owner, said.review_on),
         ambiguity="",
         suggestions=(),
     )
@@ -280,8 +306,15 @@ def account_audit(entry: AccountEntry, before: str, what: str = ACCOUNT) -> Audi
         subject=entry.vendor_id,
         before=before,
         after=entry.psa_id or "",
-        why=entry.decision.reason,
+        why=_why(entry.decision),
     )
+
+
+def _why(decision: Decision) -> str:
+    """The reason with who answers for it and when it is looked at again, where that was said."""
+    said = [f"owner {decision.owner}"] if decision.owner else []
+    said += [f"review on {decision.review_on}"] if decision.review_on is not None else []
+    return f"{decision.reason} ({', '.join(said)})" if said else decision.reason
 
 
 def _save_service(services: Services, new: ServiceEntry, old: ServiceEntry) -> ServiceEntry:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
 from trueup.domain.accounts import ServiceId, VendorAccountId
 from trueup.domain.billing import PsaAccount
 from trueup.domain.errors import InputInvalid, NotFound
 from trueup.domain.integrations import Integration
-from trueup.domain.mapping import AccountEntry, Decision, ServiceEntry, is_of
+from trueup.domain.mapping import AccountEntry, Decision, Exclusion, MappingState, ServiceEntry, is_of
 from trueup.domain.matching import MatchRule, Named, match_names
 from trueup.ports.clock import Clock
 from trueup.ports.psa import PsaBilling
@@ -31,6 +32,7 @@ from trueup.usecases.mapping import (
     read_clients,
     require_reason,
     service_audit,
+    sound_exclusion,
 )
 
 TOLD_PROBLEMS = 20
@@ -43,7 +45,8 @@ class MappingRow:
     """One row of an imported mapping file; ``line`` is its line in the file.
 
     It excludes when it names no client. ``psa_system`` and ``psa`` say of which PSA ``psa_id`` is an id (empty: of the
-    one that was read last), as Integration.system and kind.
+    one that was read last), as Integration.system and kind. ``owner`` None is a file without owners and days of review:
+    what is known of an account that is excluded already stays.
     """
 
     line: int
@@ -53,6 +56,8 @@ class MappingRow:
     psa_name: str = ""
     psa_system: str = ""
     psa: str = ""
+    owner: str | None = None
+    review_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +96,26 @@ def import_mappings(
         if entry is None:
             raise NotFound(f"there is no {_NOUNS.get(what, what)} {row.vendor_id!r}")
         if not row.psa_id and not row.psa_name:
-            new = excluded_account(entry, require_reason(row.reason), actor, clock, MatchRule.IMPORT)
+            said = sound_exclusion(Exclusion(row.reason, row.owner or "", row.review_on))
+            new = excluded_account(entry, said, actor, clock, MatchRule.IMPORT)
         else:
             why = require_reason(row.reason) if row.reason.strip() else "imported"
             client = finder.find(row)
             new = mapped_account(entry, client, clients.system, actor, clock, MatchRule.IMPORT, why)
         same_system = is_of(entry.psa_system, clients.system)
-        if (new.state, new.psa_id) != (entry.state, entry.psa_id) or not same_system:
+        is_new = (new.state, new.psa_id) != (entry.state, entry.psa_id) or not same_system
+        if is_new or (row.owner is not None and _review_of(new) != _review_of(entry)):
             changed.append(new)
 
     _take_all([(row.line, row.vendor_id) for row in rows], [partial(take, row) for row in rows])
     accounts.save(changed, [account_audit(new, entries[new.vendor_id].psa_id or "", what) for new in changed])
     return len(changed)
+
+
+def _review_of(entry: AccountEntry) -> tuple[str, date | None] | None:
+    if entry.state is not MappingState.EXCLUDED or entry.decision is None:
+        return None
+    return entry.decision.owner, entry.decision.review_on
 
 
 def import_services(

@@ -31,7 +31,7 @@ export function Sure({ title, confirm, onConfirm, onClose, isBusy, problem, chil
 }
 
 // Asks for a reason in a person's words; the words stay in the history.
-export function ReasonDialog({ title, children, label = "Reason", confirm, onConfirm, onClose, suggestions = [], isBusy, problem }) {
+export function ReasonDialog({ title, children, after, label = "Reason", confirm, onConfirm, onClose, suggestions = [], isBusy, problem }) {
   const [reason, setReason] = useState("");
   const submit = (event) => {
     event.preventDefault();
@@ -45,7 +45,7 @@ export function ReasonDialog({ title, children, label = "Reason", confirm, onCon
           onKeyDown=${(event) => event.key === "Enter" && !event.shiftKey && submit(event)}></textarea></label>
       ${suggestions.length > 0 && html`<div class="reason-choices">${suggestions.map(
         (words) => html`<button type="button" class="chip" onClick=${() => setReason(words)}>${words}</button>`)}</div>`}
-      ${problem}
+      ${after}${problem}
       <footer><button type="button" onClick=${onClose}>Cancel</button>
         <button class="primary" disabled=${isBusy || !reason.trim()}>${confirm}</button></footer>
     </form>

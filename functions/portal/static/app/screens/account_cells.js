@@ -1,9 +1,10 @@
 // What stands beside a vendor account: the client it is mapped to, the suggestions with why, or two people's words.
 
 import { html } from "../../vendor/htm-preact.js";
-import { name as shownName } from "../format.js";
+import { date, name as shownName } from "../format.js";
 import { Icon } from "../parts/icon.js";
 import { Name } from "../parts/text.js";
+import { isReviewDue } from "./exclude_dialog.js";
 
 const RULES = {
   exact: "same name",
@@ -25,7 +26,7 @@ export function AccountCell({ entry, isActive, accept, decide, onPick }) {
     return html`<div class="stack"><span class="line"><${Name} of=${entry.psa_account_name} /></span><span class="second"><code>${shownName(entry.psa_account_id)}</code></span></div>`;
   }
   if (entry.mapping === "excluded") {
-    return html`<div class="stack"><span class="line quiet">Left out</span><span class="second" title=${entry.decision?.reason}>“${shownName(entry.decision?.reason)}”</span></div>`;
+    return html`<div class="stack"><span class="line quiet">Left out</span><span class="second" title=${entry.decision?.reason}>“${shownName(entry.decision?.reason)}”${entry.decision?.owner ? html`, <bdi>${shownName(entry.decision.owner)}</bdi> answers for it` : ""}${entry.decision?.review_on ? `, ${isReviewDue(entry.decision) ? "review was due" : "review"} ${date(entry.decision.review_on)}` : ""}</span></div>`;
   }
   if (!entry.suggestions.length) {
     return html`<div class="line"><span class="quiet">${entry.ambiguity || "Nothing comes close"}</span><button class="chip" tabindex=${isActive ? 0 : -1} onClick=${onPick}><${Icon} name="search" />Choose a client</button></div>`;

@@ -5,8 +5,12 @@ import { useRef, useState } from "../../vendor/htm-preact.js";
 import { get, put, remove } from "../api.js";
 import { toast } from "../toasts.js";
 import { name as shownName } from "../format.js";
+import { exclusionBody, isReviewDue } from "./exclude_dialog.js";
 
 const path = (entry) => `/v1/account-mappings/${encodeURIComponent(entry.vendor_account_id)}`;
+
+// A day of review that is over would be refused; what was said otherwise is said again.
+const saidBefore = (decision) => ({ reason: decision.reason, owner: decision.owner || "", review_on: isReviewDue(decision) ? "" : decision.review_on || "" });
 
 // `place(entry)` shows a row as it is now.
 export function useDecisions(place) {
@@ -58,8 +62,8 @@ export function useDecisions(place) {
 
   const map = (entry, client, options) => carryOut(entry, { mapping: "mapped", psa_account_id: client.psa_account_id, psa_account_name: client.psa_account_name },
     (version) => put(path(entry), { psa_account_id: client.psa_account_id, version }), options);
-  const exclude = (entry, reason, options) => carryOut(entry, { mapping: "excluded", psa_account_id: null, psa_account_name: null },
-    (version) => put(path(entry), { exclude_reason: reason, version }), options);
+  const exclude = (entry, said, options) => carryOut(entry, { mapping: "excluded", psa_account_id: null, psa_account_name: null },
+    (version) => put(path(entry), { ...exclusionBody(said), version }), options);
   const clear = (entry, options) => carryOut(entry, { mapping: "unmapped", psa_account_id: null, psa_account_name: null },
     (version) => remove(path(entry), { version }), options);
 
@@ -70,7 +74,7 @@ export function useDecisions(place) {
     const { before, after } = last;
     const options = { remember: false };
     const stored = before.mapping === "mapped" ? await map(after, before, options)
-      : before.mapping === "excluded" ? await exclude(after, before.decision.reason, options)
+      : before.mapping === "excluded" ? await exclude(after, saidBefore(before.decision), options)
       : await clear(after, options);
     return stored && toast(`Undone: ${shownName(before.vendor_account_name)}`);
   };

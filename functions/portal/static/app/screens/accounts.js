@@ -10,7 +10,7 @@ import { toast } from "../toasts.js";
 import { count, number, name as shownName } from "../format.js";
 import { mapping } from "../words.js";
 import { Icon, Status } from "../parts/icon.js";
-import { Dialog, Picker, ReasonDialog } from "../parts/dialog.js";
+import { Dialog, Picker } from "../parts/dialog.js";
 import { Empty, Loading, ProblemNote } from "../parts/problem.js";
 import { Steps } from "../parts/steps.js";
 import { Name, When } from "../parts/text.js";
@@ -18,6 +18,7 @@ import { VirtualTable, focusTable } from "../parts/table.js";
 import { ClientPanel } from "./client_panel.js";
 import { AccountCell, decisionWords } from "./account_cells.js";
 import { useDecisions } from "./account_decisions.js";
+import { ExcludeDialog, isReviewDue } from "./exclude_dialog.js";
 
 const PAGE = 1000;
 const TABS = [
@@ -25,12 +26,15 @@ const TABS = [
   { value: "open", words: "To decide" },
   { value: "mapped", words: "Mapped" },
   { value: "excluded", words: "Excluded" },
+  { value: "review", words: "Review due", isQuiet: true },
 ];
-const REASONS = ["A trial that ended", "Our own account", "Billed elsewhere", "A test account"];
+
+const REVIEW_DUE = { icon: "clock", tone: "look", words: "Excluded, review due" };
 
 const collator = new Intl.Collator(undefined, { numeric: true });
 const isOpen = (entry) => entry.mapping === "unmapped" || entry.mapping === "ambiguous";
-const belongs = { "": () => true, open: isOpen, mapped: (entry) => entry.mapping === "mapped", excluded: (entry) => entry.mapping === "excluded" };
+const toReview = (entry) => entry.mapping === "excluded" && isReviewDue(entry.decision);
+const belongs = { "": () => true, open: isOpen, mapped: (entry) => entry.mapping === "mapped", excluded: (entry) => entry.mapping === "excluded", review: toReview };
 
 // Open first, then by name: what is to be done is at the top, and stays there when it has been decided.
 function inOrder(entries) {
@@ -115,7 +119,7 @@ export function Accounts() {
     <${Steps} at="accounts" />
     <header class="screen-head"><div><h1>Accounts</h1><p class="lead">Which vendor account is which client. Stored with every key you press; Z takes it back.</p></div>
       <${Actions} rows=${rows} decide=${decide} accounts=${accounts} /></header>
-    <div class="filters"><div class="tabs" role="group" aria-label="Show">${TABS.map((one) => html`<button key=${one.value} aria-pressed=${tab === one.value ? "true" : "false"} onClick=${() => show({ show: one.value }, { replace: false })}>${one.words} <b>${number(totals[one.value])}</b></button>`)}</div>
+    <div class="filters"><div class="tabs" role="group" aria-label="Show">${TABS.filter((one) => !one.isQuiet || totals[one.value] > 0 || tab === one.value).map((one) => html`<button key=${one.value} aria-pressed=${tab === one.value ? "true" : "false"} onClick=${() => show({ show: one.value }, { replace: false })}>${one.words} <b>${number(totals[one.value])}</b></button>`)}</div>
       <span class="quiet filters-note" role="status">${number(totals.unmapped)} unmapped, ${number(totals.ambiguous)} ambiguous</span>
       <${SearchField} value=${query.q || ""} /></div>
     <${ProblemNote} problem=${accounts.problem || decide.problem} onRetry=${accounts.problem ? accounts.reload : undefined} onDismiss=${decide.problem ? decide.clearProblem : undefined} />
@@ -128,9 +132,9 @@ export function Accounts() {
             rowHeight=${56} narrowHeight=${128} active=${active} onActive=${setActive} onOpen=${(item) => accept(item, isOpen(item) ? item.suggestions[0] : null)}
             rowProps=${rowProps} rowLabel=${rowLabel} rowClass=${(item) => `is-${item.mapping}${skipped.has(item.vendor_account_id) ? " is-skipped" : ""}`} />`}
     </div>
-    ${asking?.kind === "exclude" && html`<${ReasonDialog} title=${`Exclude ${shownName(asking.entry.vendor_account_name)}`} confirm="Exclude" suggestions=${REASONS}
-      onClose=${() => setAsking(null)} onConfirm=${(reason) => { setAsking(null); next(); decide.exclude(asking.entry, reason); focusTable("accounts"); }}>
-      <p class="quiet">It is left out of every comparison and stays listed here with the reason.</p></${ReasonDialog}>`}
+    ${asking?.kind === "exclude" && html`<${ExcludeDialog} name=${asking.entry.vendor_account_name}
+      onClose=${() => setAsking(null)} onConfirm=${(said) => { setAsking(null); next(); decide.exclude(asking.entry, said); focusTable("accounts"); }}>
+      <p class="quiet">It is left out of every comparison and stays listed here with the reason.</p></${ExcludeDialog}>`}
     ${asking?.kind === "pick" && html`<${ClientPicker} entry=${asking.entry} clients=${clients.value || []} onClose=${() => setAsking(null)}
       onPick=${(client) => { setAsking(null); next(); decide.map(asking.entry, client); focusTable("accounts"); }} />`}
   </section>`;
@@ -153,11 +157,12 @@ function matches(entry, text) {
 }
 
 function totalsOf(value) {
-  const totals = { "": 0, open: 0, mapped: 0, excluded: 0, unmapped: 0, ambiguous: 0 };
+  const totals = { "": 0, open: 0, mapped: 0, excluded: 0, review: 0, unmapped: 0, ambiguous: 0 };
   for (const entry of value ? value.byId.values() : []) {
     totals[""] += 1;
     totals[entry.mapping] += 1;
     if (isOpen(entry)) totals.open += 1;
+    if (toReview(entry)) totals.review += 1;
   }
   return totals;
 }
@@ -190,7 +195,7 @@ function columnsFor({ accept, decide, setAsking, setSearch, skipped }) {
         <button class="icon-button row-button" tabindex=${isActive ? 0 : -1} aria-label=${`Look for ${shownName(entry.vendor_account_name)} among the clients`} title="Look for this name among the clients (F)" onClick=${() => setSearch(firstWord(entry))}><${Icon} name="filter" /></button></span>
       <span class="second"><code>${shownName(entry.vendor_account_id)}</code>${entry.status !== "active" ? ` · ${entry.status_text || entry.status}` : ""}${entry.warnings.length ? html` · <span class="warning" title=${entry.warnings.join("; ")}>${entry.warnings[0]}</span>` : ""}</span></div>` },
     { key: "client", label: "Client in the PSA", className: "cell-client", render: (entry, isActive) => html`<${AccountCell} entry=${entry} isActive=${isActive} accept=${accept} decide=${decide} onPick=${() => setAsking({ kind: "pick", entry })} />` },
-    { key: "state", label: "State", className: "cell-state", render: (entry) => html`<div class="stack"><${Status} of=${entry.isSaving ? { icon: "spinner", tone: "act", words: "Saving" } : mapping(entry.mapping)} />
+    { key: "state", label: "State", className: "cell-state", render: (entry) => html`<div class="stack"><${Status} of=${entry.isSaving ? { icon: "spinner", tone: "act", words: "Saving" }   : toReview(entry) ? REVIEW_DUE : mapping(entry.mapping)} />
       <span class="second">${skipped.has(entry.vendor_account_id) && isOpen(entry) ? "skipped for now" : entry.decision ? html`${decisionWords(entry.decision)} · <${When} at=${entry.decision.at} />` : ""}</span></div>` },
     { key: "do", label: html`<span class="unseen">Actions</span>`, className: "cell-do", render: (entry, isActive) => html`<div class="row-buttons">
       ${isOpen(entry) ? html`<button class="icon-button" tabindex=${isActive ? 0 : -1} title="Exclude (E)" aria-label="Exclude" onClick=${() => setAsking({ kind: "exclude", entry })}><${Icon} name="minus" /></button>` : html`<button class="icon-button" tabindex=${isActive ? 0 : -1} title="Take the decision back (Backspace)" aria-label="Take the decision back" onClick=${() => decide.clear(entry)}><${Icon} name="x" /></button>`}</div>` },

@@ -9,9 +9,9 @@ import { toast } from "../toasts.js";
 import { number, time, name as shownName } from "../format.js";
 import { ROLES, plainWords, verdict } from "../words.js";
 import { Icon, Status } from "../parts/icon.js";
-import { ReasonDialog } from "../parts/dialog.js";
 import { ProblemNote } from "../parts/problem.js";
 import { Money, Name, When } from "../parts/text.js";
+import { ExcludeDialog, exclusionBody } from "./exclude_dialog.js";
 import { ChangeLine, GuardNotes } from "./change_parts.js";
 import { AddLine, DivideLines, canAdd, canDivide } from "./line_dialogs.js";
 import { differenceOf, rowWords } from "./reconcile_rows.js";
@@ -29,8 +29,8 @@ export function RowDrawer({ row, inPlan, plan, onClose }) {
   const [isExcluding, setExcluding] = useState(false);
   const heading = useRef(null);
   const write = useWrite();
-  const exclude = (reason) => write.run(async () => {
-    await put(`/v1/account-mappings/${encodeURIComponent(row.vendor_account_id)}`, { exclude_reason: reason });
+  const exclude = (said) => write.run(async () => {
+    await put(`/v1/account-mappings/${encodeURIComponent(row.vendor_account_id)}`, exclusionBody(said));
     setExcluding(false);
     toast(`${shownName(row.vendor_account_name)} is left out from the next sync on`);
     changed();
@@ -52,11 +52,11 @@ export function RowDrawer({ row, inPlan, plan, onClose }) {
       <p><a href=${href("plan", { id: plan.id, change: change.id })} onClick=${follow}>Open it in the plan</a></p></section>`)}
     <${Past} row=${row} />
     ${row.vendor_account_id && html`<footer><button onClick=${() => setExcluding(true)}>Leave this account out…</button><a href=${href("accounts", { q: row.vendor_account_id })} onClick=${follow}>Its mapping</a></footer>`}
-    <${ProblemNote} problem=${write.problem} onDismiss=${write.clear} />
+    ${!isExcluding && html`<${ProblemNote} problem=${write.problem} onDismiss=${write.clear} />`}
     ${asking === "divide" && html`<${DivideLines} row=${row} onClose=${() => setAsking(null)} onDone=${() => { setAsking(null); changed(); }} />`}
     ${asking === "add" && html`<${AddLine} row=${row} plan=${plan} onClose=${() => setAsking(null)} onDone=${() => { setAsking(null); changed(); }} />`}
-    ${isExcluding && html`<${ReasonDialog} title=${`Leave ${shownName(row.vendor_account_name)} out?`} confirm="Exclude" isBusy=${write.isBusy} onClose=${() => setExcluding(false)} onConfirm=${exclude}
-      suggestions=${["Billed elsewhere", "Our own account", "A trial that ended"]}><p class="quiet">From the next sync on it is in no comparison. It stays listed under Accounts with the reason.</p></${ReasonDialog}>`}
+    ${isExcluding && html`<${ExcludeDialog} title=${`Leave ${shownName(row.vendor_account_name)} out?`} isBusy=${write.isBusy} problem=${html`<${ProblemNote} problem=${write.problem} />`} onClose=${() => { write.clear(); setExcluding(false); }} onConfirm=${exclude}>
+      <p class="quiet">From the next sync on it is in no comparison. It stays listed under Accounts with the reason.</p></${ExcludeDialog}>`}
   </aside>`;
 }
 
