@@ -13,6 +13,7 @@ from trueup.adapters.dynamodb.conditions import (
     VERSION,
     ConditionsFailed,
     Put,
+    Value,
     at,
     version_is,
 )
@@ -51,7 +52,7 @@ class DynamoDbCountingPolicies:
     def save(self, policy: CountingPolicy, audit: Audit) -> CountingPolicy:
         stored = replace(policy, version=policy.version + 1)
         keys = self._table.keys
-        values = {CONTENT: COUNTING_POLICY.pack(stored), VERSION: stored.version}
+        values: dict[str, Value] = {CONTENT: COUNTING_POLICY.pack(stored), VERSION: stored.version}
         current = Put(at(keys.counting_policy(*policy.key), values), version_is(policy.version))
         past = Put(at(keys.counting_policy_version(*policy.key, stored.version), values), ABSENT)
         try:
