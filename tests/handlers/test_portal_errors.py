@@ -34,6 +34,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/plans/{plan_id}/apply": {"checksum": "0" * 64},
     "POST /v1/plans/{plan_id}/lines": {"row_id": "0123456789abcdef", "agreement_id": "1"},
     "POST /v1/plans/{plan_id}/undo": {"reason": "because"},
+    "POST /v1/months/{period}/reopen": {"reason": "because"},
     "PUT /v1/line-divisions/{psa_account_id}/{product_id}": {
         "fixed": [{"line_id": "1", "seats": 2}],
         "balance": "2",

@@ -23,6 +23,8 @@ NEEDED = {
     "DELETE /v1/callbacks/{callback_id}": "admin",
     "PUT /v1/counting-policies/{scope}": "admin",
     "DELETE /v1/counting-policies/{scope}": "admin",
+    "POST /v1/months/{period}/seal": "approver",
+    "POST /v1/months/{period}/reopen": "approver",
     "POST /v1/plans/{plan_id}/changes/{change_id}/release": "approver",
     "POST /v1/plans/{plan_id}/approve": "approver",
     "POST /v1/plans/{plan_id}/apply": "approver",

@@ -17,6 +17,7 @@ from trueup.api.html_document import html_file
 from trueup.api.month_views import link_view, months_view, replay_view
 from trueup.api.replies import allowed, written
 from trueup.api.run_routes import csv_file
+from trueup.domain.errors import InputInvalid
 from trueup.settings import settings
 from trueup.usecases.evidence import evidence_packs
 from trueup.usecases.sealed_proof import replay_month
@@ -94,10 +95,12 @@ def replay(period: PeriodInPath) -> dict[str, Any]:
 @router.get("/v1/months/<period>/evidence", tags=["months"], summary="The evidence pack of one client, as HTML or CSV")
 def evidence(
     period: PeriodInPath,
-    account: Annotated[str, Query(min_length=1, max_length=256, description="Id of the client")],
+    account: Annotated[str, Query(max_length=256, description="Id of the client; it is needed")] = "",
     format: Annotated[Literal["html", "csv"], Query(description="html or csv")] = "html",  # noqa: A002 - its name there
 ) -> Response[Any]:
     allowed(router, Role.VIEWER)
+    if not account:
+        raise InputInvalid("whose evidence?", field="account", remedy="Give the id of one client: account=ID.")
     (pack,) = evidence_packs(period, client_id=account, store=bootstrap.state().sealed_months)
     if format == "csv":
         return csv_file(f"evidence-{period}.csv", evidence_csv(pack))
