@@ -18,6 +18,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 
 from trueup.domain.errors import ConfigurationInvalid, TrueupError, VendorUnavailable, WriteOutcomeUnknown
 from trueup.domain.notice_text import ascii_line, plain_text
@@ -72,7 +73,7 @@ class TopicChannel:
                 f"there is no AWS credential to publish with ({type(error).__name__})",
                 remedy="Give this process an AWS credential that may publish to the topic.",
             )
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             failed = _unknown(type(error).__name__)
         else:
             return reply["MessageId"]
