@@ -17,7 +17,7 @@ from local.cli.comparison_tables import reconciliation_table, totals_lines
 from local.cli.files import read_file, require_writable, write_file
 from local.cli.interrupts import interruptible
 from local.cli.output import Output, Style, problem_view, shown
-from local.cli.progress import SIDE_NAMES, reading_progress
+from local.cli.progress import ITEM_NAMES, SIDE_NAMES, reading_progress
 from local.cli.tables import (
     TENANT_WORDS,
     mapping_totals_text,
@@ -103,8 +103,9 @@ def finish(workplace: Workplace, arguments: Namespace) -> int:
         services=state.services,
         clock=workplace.clock,
     )
-    names = " and ".join(item.name.label for item in done)
-    workplace.output.line(f"The mapping is finished: {names} are active. Reading everything again.", "green")
+    labels = [item.name.label for item in done]
+    names = " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
+    workplace.output.paragraph(f"The mapping is finished: {names} are active. Reading everything again.")
     run, read = _sync(workplace, reading)
     workplace.output.document(
         {"integrations": [integration_view(item) for item in done], "sync": _sync_view(workplace, run, read)}
@@ -329,7 +330,9 @@ def _describe_freshness(workplace: Workplace, begun: Run, sides: ReadSide) -> No
     for read in sides.snapshots:
         file = "" if read.accounts_as_of is None else f", {_file_words(read.accounts_as_of, read.completed_at)}"
         name = SIDE_NAMES[read.side]
-        parts.append(f"{name} read {read.completed_at:%Y-%m-%d %H:%M} UTC, {read.accounts} accounts{file}")
+        parts.append(
+            f"{name} read {read.completed_at:%Y-%m-%d %H:%M} UTC, {read.accounts} {ITEM_NAMES[read.side]}{file}"
+        )
     if Side.LICENSES not in connected_sides(workplace.state.integrations):
         parts.append("license counts are not connected")
     workplace.output.line(f"Period {begun.period}", "bold")

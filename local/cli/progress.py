@@ -12,6 +12,9 @@ from trueup.domain.runs import SideProgress
 from trueup.usecases.reading import Progress
 
 SIDE_NAMES = {Side.VENDOR: "Mimecast", Side.PSA: "PSA", Side.LICENSES: "licenses"}
+ITEM_NAMES = {Side.VENDOR: "accounts", Side.PSA: "accounts", Side.LICENSES: "tenants"}
+"""What a side is read in."""
+
 _SECONDS_BETWEEN_LINES = 2.0
 
 
@@ -31,7 +34,7 @@ def _bars() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TextColumn("accounts"),
+    columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TextColumn("read"),
                TimeElapsedColumn())  # fmt: skip
     with Bars(*columns, console=Console(stderr=True)) as bars:
         tasks = {side: bars.add_task(name, total=None) for side, name in SIDE_NAMES.items() if side.is_required}
@@ -57,11 +60,11 @@ class _Lines:
         if not progress.done and now - last < _SECONDS_BETWEEN_LINES:
             return
         self._said_at[progress.side] = now
-        name = SIDE_NAMES[progress.side]
+        name, items = SIDE_NAMES[progress.side], ITEM_NAMES[progress.side]
         if progress.done:
             pages = "1 page" if progress.pages == 1 else f"{progress.pages} pages"
             failed = f"; {progress.failed} of them could not be read" if progress.failed else ""
-            self._output.note(f"{name}: read in full, {progress.accounts} accounts in {pages}{failed}")
+            self._output.note(f"{name}: read in full, {progress.accounts} {items} in {pages}{failed}")
         else:
             of = f" of {progress.accounts_total}" if progress.accounts_total is not None else ""
-            self._output.note(f"{name}: {progress.accounts}{of} accounts read")
+            self._output.note(f"{name}: {progress.accounts}{of} {items} read")

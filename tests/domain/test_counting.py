@@ -15,10 +15,10 @@ from trueup.domain.billing import PsaAccountId
 from trueup.domain.counting import count_tenant, count_tenants, failed_counts, licensed_counts
 from trueup.domain.counting_policy import (
     DEFAULT_POLICY,
+    AddressPattern,
     CountingPolicy,
     PolicyBook,
     brings_mailbox,
-    fits,
     policies_in,
 )
 from trueup.domain.counts import SEATS_MAXIMUM, Basis, Evidence, Failed, Known, Missing, Seats
@@ -52,6 +52,10 @@ def tenant(*users: LicensedUser, id: str = "T1", **changes: Any) -> TenantLicens
 def stated(number: int, id: str = "T1") -> TenantLicenses:
     count = Known(Seats(number), Basis.LICENSE_FILE, AT, (Evidence("file", "seats", id, number),))
     return TenantLicenses(TenantId(id), f"Client {id}", AT, stated=count)
+
+
+def fits(pattern: str, address: str) -> bool:
+    return AddressPattern(pattern).fits(address.casefold())
 
 
 def reason_of(one: LicensedUser, policy: CountingPolicy = DEFAULT_POLICY) -> tuple[bool, str]:

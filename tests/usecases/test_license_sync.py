@@ -312,6 +312,19 @@ def test_what_was_mapped_in_another_psa_is_of_no_client_here(office: Office) -> 
     assert counted(office, run) == {}
 
 
+def test_another_psa_is_matched_anew_and_what_was_mapped_is_kept(office: Office) -> None:
+    first = run_of(office)
+    map_tenant(office, "t-1", "P2")
+    reconcile_run(first, office.systems, actor=PERSON, policy=office.policy)
+    office.change_psa(IntegrationName.HALOPSA)
+    run = run_of(office)
+    entries = {entry.vendor_id: entry for entry in office.state.license_accounts.all()}
+    system = office.state.integrations.get(IntegrationName.HALOPSA).system
+    assert {entry.psa_system for entry in entries.values() if entry.psa_id} == {system}
+    assert all(len(entry.former) == 1 for entry in entries.values())
+    assert set(seats_of(counted(office, run))) <= {f"P{number}" for number in range(1, 6)}
+
+
 def test_tenants_of_files_and_of_microsoft_365_do_not_stand_in_each_others_way(office: Office) -> None:
     first = run_of(office)
     reconcile_run(first, office.systems, actor=PERSON, policy=office.policy)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trueup.domain.billing import PsaAccountId
-from trueup.domain.counting_policy import CountingPolicy, PolicyBook, brings_mailbox, fits
+from trueup.domain.counting_policy import AddressPattern, CountingPolicy, PolicyBook, brings_mailbox
 from trueup.domain.counts import SEATS_MAXIMUM, Basis, Count, Evidence, Failed, Known, Missing, Seats
 from trueup.domain.licenses import LicensedUser, MailboxKind, Sku, TenantId, TenantLicenses, UserKind
 
@@ -177,6 +177,7 @@ class _Rules:
         self._skus = {sku.id: sku for sku in skus}
         self._wanted = {name.upper() for name in policy.counted_skus}
         self._ignored = {name.upper() for name in policy.ignored_skus}
+        self._patterns = [AddressPattern(text) for text in policy.service_users]
         self._known: dict[tuple[str, ...], tuple[tuple[str, ...], str]] = {}
 
     def verdict(self, user: LicensedUser) -> tuple[bool, str]:
@@ -215,9 +216,10 @@ class _Rules:
 
     def _against(self, user: LicensedUser) -> Iterator[str]:
         policy = self._policy
-        pattern = next((one for one in policy.service_users if fits(one, user.address)), None)
+        address = user.address.casefold() if self._patterns else ""
+        pattern = next((one for one in self._patterns if one.fits(address)), None)
         if pattern is not None:
-            yield f"a service user by the pattern {pattern}"
+            yield f"a service user by the pattern {pattern.text}"
         if user.kind is UserKind.GUEST and not policy.counts_guests:
             yield "a guest"
         if user.mailbox is MailboxKind.SHARED and not policy.counts_shared:

@@ -163,24 +163,32 @@ _MAILBOX_PLAN = "EXCHANGE_"
 _PLANS_WITHOUT_MAILBOX = ("EXCHANGE_S_FOUNDATION", "EXCHANGE_S_ARCHIVE", "EXCHANGE_ANALYTICS")
 
 
-def fits(pattern: str, address: str) -> bool:
-    """Whether an address is one of those that a pattern means, in any case. The time is linear in both lengths: the
-    parts between wildcards are looked for one after the other, and the first place where a part fits is always right.
+class AddressPattern:
+    """Which addresses a pattern means, in any case. The time is linear in both lengths: the parts between wildcards are
+    looked for one after the other, and the first place where a part fits is always right.
     """
-    parts = pattern.casefold().split(ANY)
-    text = address.casefold()
-    if len(parts) == 1:
-        return text == parts[0]
-    first, *middle, last = parts
-    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
-        return False
-    place, end = len(first), len(text) - len(last)
-    for part in middle:
-        found = text.find(part, place, end)
-        if found < 0:
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._first, *self._middle = text.casefold().split(ANY)
+        self._last = self._middle.pop() if self._middle else None
+
+    def fits(self, folded_address: str) -> bool:
+        """Whether it means that address, which has had ``casefold``."""
+        text = folded_address
+        if self._last is None:
+            return text == self._first
+        if len(text) < len(self._first) + len(self._last):
             return False
-        place = found + len(part)
-    return True
+        if not text.startswith(self._first) or not text.endswith(self._last):
+            return False
+        place, end = len(self._first), len(text) - len(self._last)
+        for part in self._middle:
+            found = text.find(part, place, end)
+            if found < 0:
+                return False
+            place = found + len(part)
+        return True
 
 
 def _texts(given: tuple[str, ...], field: str) -> tuple[str, ...]:
