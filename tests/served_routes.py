@@ -1,4 +1,4 @@
-"""The routes of the API by its own description. A path that takes several methods is one route of the gateway."""
+"""The routes of the API by its own description, and those of the gateway before it."""
 
 from __future__ import annotations
 
@@ -15,39 +15,18 @@ MACHINES = "/v1/psa/"
 """What stands under it is opened with an API key, everything else with a person's token."""
 
 
-GATEWAY_PATHS = {
-    "/v1/change-orders/{order_id}": "/v1/change-orders/{order+}",
-    "/v1/change-orders/{order_id}/{action}": "/v1/change-orders/{order+}",
-    "/v1/account-mappings/import": "/v1/account-mappings/{vendor_account_id}",
-    "/v1/license-mappings/import": "/v1/license-mappings/{tenant_id}",
-    "/v1/service-mappings/import": "/v1/service-mappings/{service_id}",
-    "/v1/months/{period}/evidence": "/v1/months/{period}/{action}",
-    "/v1/months/{period}/reopen": "/v1/months/{period}/{action}",
-    "/v1/months/{period}/replay": "/v1/months/{period}/{action}",
-    "/v1/months/{period}/seal": "/v1/months/{period}/{action}",
-    "/v1/plans/{plan_id}/apply": "/v1/plans/{plan_id}/{action}",
-    "/v1/plans/{plan_id}/approve": "/v1/plans/{plan_id}/{action}",
-    "/v1/plans/{plan_id}/lines": "/v1/plans/{plan_id}/{action}",
-    "/v1/plans/{plan_id}/undo": "/v1/plans/{plan_id}/{action}",
-    "/v1/portal-users/check": "/v1/portal-users/{user+}",
-    "/v1/portal-users/import": "/v1/portal-users/{user+}",
-    "/v1/portal-users/mail": "/v1/portal-users/{user+}",
-    "/v1/portal-users/{address}": "/v1/portal-users/{user+}",
-    "/v1/portal-users/{address}/invite": "/v1/portal-users/{user+}",
-    "/v1/portal-users/{address}/tick": "/v1/portal-users/{user+}",
-}
-"""Words that stand where the gateway has a variable: it need not tell them apart, and its permissions must stay few."""
+PEOPLE = ("ANY", "/v1/{route+}")
+"""The one route of the gateway for everything that is opened with a person's token."""
 
 SCREENS = frozenset({("GET", "/"), ("GET", "/{page}"), ("GET", "/assets/{release}/{file+}")})
 """What the portal serves beside the API: one page, and the files it is made of. They are the same for everybody."""
 
 
 def gateway_routes() -> set[tuple[str, str]]:
-    """(method, path) of every route the gateway has for the API; the method is ANY where a path takes several."""
-    methods: dict[str, set[str]] = {}
-    for method, path in all_routes():
-        methods.setdefault(GATEWAY_PATHS.get(path, path), set()).add(method)
-    return {(next(iter(found)) if len(found) == 1 else "ANY", path) for path, found in methods.items()}
+    """(method, path) of every route the gateway has for the API: those that need no token of a person, and one for the
+    rest.
+    """
+    return {PEOPLE, *PUBLIC, *routes_of_machines()}
 
 
 def route_of(method: str, path: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from tests.handlers import month_checks as months
 from tests.handlers import notice_checks as notices
 from tests.handlers import order_checks as orders
 from tests.handlers import portal_user_checks as portal_users
+from tests.handlers import workflow_checks as workflow
 from tests.handlers.stage import APPROVER, CALLBACK_ID, CONNECTWISE_FIELDS, PREPARER, Reply, Stage
 from trueup import bootstrap
 from trueup.domain.integrations import ConnectionState, IntegrationName, Side
@@ -504,6 +505,8 @@ CASES = {
     "auto_matching_run": Case("read", names_were_matched),
     "reconciliation_run": Case("mapped", plan_was_proposed),
     "plan_apply_approved": Case("approved", plan_was_applied),
+    "change_orders_run": Case("proposed", workflow.found_a_draft_outstanding, prepare=orders.an_order),
+    "sealing_run": Case("proposed", workflow.closed_nothing_before_its_time),
     "monthly_run_schedule": Case("proposed", run_waits),
     "monthly_run_run": Case("mapped", run_waits),
     "monthly_run_plan": Case("approved", month_applied_the_plan),

@@ -12,10 +12,13 @@ from trueup.domain.order_parts import OrderState, Signature
 
 
 def an_order(stage: Stage) -> dict[str, str]:
-    """A draft for one client, as a run leaves it."""
+    """A draft for one client, as a run leaves it; the same one where it is there already."""
     now = bootstrap.clock().now()
     order = replace(draft(), drafted=Signature("schedule", now), confirmed_at=now)
-    made = stage.state.change_orders.draft(order, Audit(now, "schedule", "change order drafted", order.id))
+    drafts = {one.id: one for one in stage.state.change_orders.open()}
+    made = drafts.get(order.id) or stage.state.change_orders.draft(
+        order, Audit(now, "schedule", "change order drafted", order.id)
+    )
     return {"order-2026-11-01234567-001": made.id, "example-order-checksum": made.checksum}
 
 

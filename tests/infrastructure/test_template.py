@@ -200,7 +200,7 @@ def test_the_gateways_permissions_fit_into_a_functions_policy() -> None:
         for name, event in events
     ]
     policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
-    assert len(json.dumps(policy)) < 20_480, "give paths with several methods one ANY route"
+    assert len(json.dumps(policy)) < 20_480
 
 
 def test_machines_come_with_a_key_that_is_asked_about_every_time() -> None:
