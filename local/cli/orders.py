@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from local.cli import EXIT_DIFFERENCES, EXIT_DONE
-from local.cli.output import Cell, Column, Output, shown
+from local.cli.output import Cell, Column, Output, Style, shown
 from local.cli.workplace import Workplace
 from trueup import bootstrap
 from trueup.api.order_spreadsheet import all_orders
@@ -20,7 +20,7 @@ from trueup.domain.periods import Period
 from trueup.usecases import order_decisions
 from trueup.usecases.order_submission import open_order_gate, send_order
 
-_STYLES = {
+_STYLES: dict[OrderState, Style] = {
     OrderState.REFLECTED: "green",
     OrderState.NEEDS_REVIEW: "yellow",
     OrderState.EXPIRED: "yellow",
