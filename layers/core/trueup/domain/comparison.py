@@ -5,14 +5,17 @@ The reads themselves are not in it; their pages are stored under their content a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from trueup.domain.accounts import VendorFacts
-from trueup.domain.billing import PsaFacts
+from trueup.domain.billing import PsaAccountId, PsaFacts
+from trueup.domain.counting_policy import CountingPolicy
 from trueup.domain.counts import Count, Known
 from trueup.domain.legs_view import Legs
+from trueup.domain.licenses import TenantId
 from trueup.domain.plan_building import PlanTerms
 from trueup.domain.runs import Snapshot
 from trueup.domain.verdicts import Row, Verdict
@@ -24,7 +27,8 @@ class ComparisonInputs:
 
     ``legs`` holds everything but the facts of the reads (``without_facts``); ``reads`` are the headers of the reads
     that the facts come from. ``terms``, ``run_id``, ``created_at``, ``read_ages_hours``, ``snapshots`` (digests) and
-    ``prepared_by`` are what the plan was built with.
+    ``prepared_by`` are what the plan was built with. ``tenants`` are the license tenants that were counted, for whom,
+    ``policies`` by which rules, that of the MSP first; what they came to is in ``legs``.
     """
 
     legs: Legs
@@ -35,6 +39,8 @@ class ComparisonInputs:
     read_ages_hours: tuple[Decimal, ...]
     snapshots: tuple[str, ...]
     prepared_by: str
+    tenants: Mapping[TenantId, PsaAccountId] = field(default_factory=dict)
+    policies: tuple[CountingPolicy, ...] = ()
 
 
 def without_facts(legs: Legs) -> Legs:

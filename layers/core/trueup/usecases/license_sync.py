@@ -98,13 +98,14 @@ class LicensedLegs:
 
     ``snapshot`` is the read that was counted; None when licenses are not connected (no client has a count then) or
     were not read in this run (each has a failed one, and ``problem`` tells why). ``policies`` are those it was counted
-    by.
+    by, ``mapped`` the tenants that were counted and for whom.
     """
 
     counts: Mapping[PsaAccountId, Count] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     policies: PolicyBook = field(default_factory=lambda: policies_in((), ""))
     problem: str = ""
+    mapped: Mapping[TenantId, PsaAccountId] = field(default_factory=dict)
 
     @property
     def is_connected(self) -> bool:
@@ -140,7 +141,7 @@ def licensed_legs(
         problem = f"{integration.name.label} was not read in run {run.id}" + (f": {why}" if why else "")
         return LicensedLegs(failed_counts(mapped, problem), None, policies, problem)
     counts = licensed_counts(_tenants(snapshot, snapshots), mapped, policies)
-    return LicensedLegs(counts, snapshot, policies)
+    return LicensedLegs(counts, snapshot, policies, mapped=mapped)
 
 
 def latest_licensed_legs(

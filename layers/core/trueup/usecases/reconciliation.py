@@ -120,7 +120,7 @@ def reconcile_period(
     found = reconcile(legs)
     reads = tuple(read for read in (vendor_read, psa_read, licensed.snapshot) if read is not None)
     terms = PlanTerms(policy.tenant, period, on, policy.guards, capabilities, wish, psa_read.system)
-    inputs = _inputs(legs, terms, reads, run_id=run_id, at=now, actor=actor)
+    inputs = _inputs(legs, terms, reads, licensed, run_id=run_id, at=now, actor=actor)
     plan = plan_on(inputs, found)
     plan = unused_plan(plan, plans, lambda stored: _stands_for(stored, plan, found))
     reconciliations.save(found, run_id=run_id, at=now, inputs=inputs)
@@ -128,7 +128,14 @@ def reconcile_period(
 
 
 def _inputs(
-    legs: Legs, terms: PlanTerms, reads: tuple[Snapshot, ...], *, run_id: str, at: datetime, actor: str
+    legs: Legs,
+    terms: PlanTerms,
+    reads: tuple[Snapshot, ...],
+    licensed: LicensedLegs,
+    *,
+    run_id: str,
+    at: datetime,
+    actor: str,
 ) -> ComparisonInputs:
     return ComparisonInputs(
         legs=without_facts(legs),
@@ -145,6 +152,8 @@ def _inputs(
         ),
         snapshots=tuple(read.digest for read in reads),
         prepared_by=actor,
+        tenants=licensed.mapped,
+        policies=(licensed.policies.general, *licensed.policies.own),
     )
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields, replace
 from trueup.domain.audit import AuditEvent, first_broken
 from trueup.domain.canonical import sha256
 from trueup.domain.comparison import ComparisonInputs, with_facts
+from trueup.domain.counting import licensed_counts
+from trueup.domain.counting_policy import PolicyBook
 from trueup.domain.errors import Conflict, NotFound, TrueupError
 from trueup.domain.facts import psa_facts, vendor_facts
 from trueup.domain.integrations import Side
@@ -190,6 +192,7 @@ def replay_month(period: str, *, state: State) -> Replay:
     again, plan = _made_again(sealed.inputs, state)
     stored, made = _bytes(sealed.comparison, state), _bytes(again, state)
     difference = "" if stored == made else _first_difference(sealed.comparison, again)
+    difference = difference or _licensed_difference(sealed.inputs, state)
     originals = {name: content for name, content in _sealed_bytes(link, state) if name in stored}
     return Replay(
         period=period,
@@ -236,6 +239,20 @@ def _first_difference(sealed: Reconciliation, again: Reconciliation) -> str:
 def _field_that_differs(before: Row | Reconciliation, after: Row | Reconciliation) -> str:
     names = [field.name for field in fields(before) if getattr(before, field.name) != getattr(after, field.name)]
     return ", ".join(names) or "byte form"
+
+
+def _licensed_difference(inputs: ComparisonInputs, state: State) -> str:
+    """Whether the licensed users come to the counts that were compared, counted again by the rules of then."""
+    read = next((read for read in inputs.reads if read.side is Side.LICENSES), None)
+    if read is None or not inputs.policies:
+        return ""
+    tenants = (tenant for page in state.snapshots.license_pages(read) for tenant in page.accounts)
+    general, *own = inputs.policies
+    again = licensed_counts(tenants, inputs.tenants, PolicyBook(general, own))
+    for client in sorted({*again, *inputs.legs.licensed}):
+        if again.get(client) != inputs.legs.licensed.get(client):
+            return f"the licensed users of client {client} come to another count"
+    return ""
 
 
 def _plan_difference(plan: Plan, sealed: Sequence[Plan]) -> str:
