@@ -138,6 +138,54 @@ def test_a_token_without_a_lifetime_or_already_expired(mimecast: MimecastSimulat
     assert reply.json()["fail"][0]["code"] == "token_expired"
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected", "agreed"),
+    [("", "completed", 45), ("order_lost", "in_progress", 41), ("order_rejected", "rejected", 41)],
+)
+def test_an_order_that_comes_or_does_not(mimecast: MimecastSimulator, kind: str, expected: str, agreed: int) -> None:
+    """It is in the agreement from the second read of the customers on, unless it was lost or rejected."""
+    mimecast.order_reads = 2
+    code, contract = next((one.account_code, one) for one in mimecast.world.contracts.values())
+    contract.lines[0].quantity = 41
+    headers = {"Authorization": f"Bearer {mimecast.issue_token()}"}
+
+    def post(path: str, body: dict[str, object]) -> requests.Response:
+        return requests.post(f"{mimecast.url}/partner/v1/msp/{path}", json=body, headers=headers, timeout=5)
+
+    line = {"productId": contract.lines[0].product_id, "currentQuantity": 41, "newQuantity": 45}
+    quote = post("quotes", {"accountCode": code, "lines": [line]})
+    assert quote.status_code == 201
+    if kind:
+        mimecast.faults.add(kind, method="POST", path="*/orders")
+    taken = post("orders", {"quoteId": quote.json()["quoteId"]})
+    assert (taken.status_code, taken.json()["status"]) == (202, "submitted")
+    customers(mimecast)
+    assert contract.lines[0].quantity == 41
+    customers(mimecast)
+    assert contract.lines[0].quantity == agreed
+    status = f"{mimecast.url}/partner/v1/msp/request-status/{taken.json()['requestId']}"
+    assert requests.get(status, headers=headers, timeout=5).json()["status"] == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("quotes", {}),
+        ("quotes", {"accountCode": "NOBODY", "lines": [{"productId": "1", "currentQuantity": 1, "newQuantity": 2}]}),
+        ("quotes", {"accountCode": "NOBODY", "lines": [{"productId": "1", "currentQuantity": 1, "newQuantity": -2}]}),
+        ("orders", {"quoteId": "qt-1"}),
+    ],
+)
+def test_an_order_that_is_not_understood_is_refused(
+    mimecast: MimecastSimulator, path: str, body: dict[str, object]
+) -> None:
+    headers = {"Authorization": f"Bearer {mimecast.issue_token()}"}
+    reply = requests.post(f"{mimecast.url}/partner/v1/msp/{path}", json=body, headers=headers, timeout=5)
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, "validation_error")
+    unknown = requests.get(f"{mimecast.url}/partner/v1/msp/request-status/req-9", headers=headers, timeout=5)
+    assert unknown.status_code == 404
+
+
 def test_a_clamped_quantity(psa: ConnectWiseSimulator) -> None:
     psa.faults.add("clamped_quantity", maximum=40)
     reply = patch(psa)

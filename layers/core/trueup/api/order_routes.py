@@ -18,7 +18,7 @@ from trueup.api.order_views import order_view, order_with_work_view
 from trueup.api.replies import allowed, page_view, position, written
 from trueup.api.run_routes import Cursor, LongLimit
 from trueup.domain.change_orders import TEXT_CHARACTERS_MAXIMUM, ChangeOrder
-from trueup.domain.errors import InputInvalid
+from trueup.domain.errors import InputInvalid, NotFound
 from trueup.domain.order_parts import OrderState
 from trueup.domain.periods import Period
 from trueup.ports.state import Page
@@ -29,7 +29,7 @@ from trueup.usecases.order_submission import open_order_gate, send_order
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
 
 OrderId = Annotated[str, Path(max_length=64)]
-Action = Literal["terms", "release", "approve", "submitted", "cancel", "reject", "resolve", "send"]
+Action = Annotated[str, Path(max_length=40, description="Which step: terms, release, approve, submitted, ... or send")]
 Line = Annotated[str, Field(max_length=TEXT_CHARACTERS_MAXIMUM)]
 
 MEMBERS: dict[str, frozenset[str]] = {
@@ -44,8 +44,8 @@ MEMBERS: dict[str, frozenset[str]] = {
 }
 """What each action takes of the body; anything else is refused."""
 
-ROLES: dict[str, Role] = {"terms": Role.PREPARER, "submitted": Role.PREPARER, "cancel": Role.PREPARER}
-"""Who may; whatever is not named is for approvers."""
+FOR_APPROVERS = frozenset({"release", "approve", "reject", "resolve", "send"})
+"""What decides or orders; the rest is for preparers."""
 
 
 class OrderActionBody(inputs.Body):
@@ -97,13 +97,12 @@ def get_order(order_id: OrderId) -> dict[str, Any]:
     tags=["change orders"],
     summary="Take a step with an order: terms, release, approve, submitted, cancel, reject, resolve or send",
 )
-def act(
-    order_id: OrderId,
-    action: Annotated[Action, Path(description="Which step")],
-    body: Annotated[OrderActionBody, Body()],
-) -> Response[str]:
-    caller = allowed(router, ROLES.get(action, Role.APPROVER))
-    foreign = sorted(body.model_fields_set - MEMBERS[action])
+def act(order_id: OrderId, action: Action, body: Annotated[OrderActionBody | None, Body()] = None) -> Response[str]:
+    caller = allowed(router, Role.APPROVER if action in FOR_APPROVERS else Role.PREPARER)
+    said = body or OrderActionBody()
+    if action not in MEMBERS:
+        raise NotFound(f"there is no step {action[:40]!r}", remedy=f"The steps are {', '.join(MEMBERS)}.")
+    foreign = sorted(said.model_fields_set - MEMBERS[action])
     if foreign:
         raise InputInvalid(
             f"{action} takes no {foreign[0]}",
@@ -111,7 +110,7 @@ def act(
             remedy=f"It takes {', '.join(sorted(MEMBERS[action]))}.",
         )
     step = _STEPS[action]
-    return written(router, caller, lambda: _shown_with_work(step(order_id, body, caller)))
+    return written(router, caller, lambda: _shown_with_work(step(order_id, said, caller)))
 
 
 def _terms(order_id: str, body: OrderActionBody, caller: Caller) -> ChangeOrder:
