@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
+from tests.simulation.auditor_months import check_months
 from tests.simulation.auditor_writes import change_subject, check_writes, numbers
 from tests.simulation.evidence import Evidence, PsaWrite, Report, writes_of
 from trueup.domain.accounts import ServiceCount, ServiceKind, VendorFacts, VendorPage
@@ -58,6 +59,7 @@ def audit(evidence: Evidence) -> Report:
     _check_snapshots(view, report)
     _check_mapping(view, report)
     _check_history(view, report)
+    check_months(view.state, view.events, report)
     if evidence.writes is not None:
         reads = {event.audit.evidence: event for event in view.events if _is_read(event)}
         check_writes(view.plans, view.events, reads, evidence.writes, report)
