@@ -67,6 +67,7 @@ def connect(workplace: Workplace, arguments: Namespace) -> int:
         address=address,
         fields=fields,
         switch=arguments.switch,
+        ends_on=getattr(arguments, "ends_on", None),
         sheets=mapping_sheets,
         actor=workplace.actor,
         integrations=state.integrations,
@@ -169,6 +170,8 @@ def _describe(output: Output, integration: Integration) -> None:
     if output.as_json or integration.report is None:
         return
     output.paragraph(f"{integration.name.label} is connected: {shown(integration.report.identity, 200)}")
+    if integration.credential_ends_on is not None:
+        output.line(f"  its credential ends on {integration.credential_ends_on.isoformat()}")
     _capabilities(output, integration)
 
 

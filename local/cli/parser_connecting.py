@@ -5,7 +5,9 @@ Must not: offer an option that takes a secret; those come from the environment o
 
 from __future__ import annotations
 
+import argparse
 import textwrap
+from datetime import date
 from typing import TYPE_CHECKING
 
 from local.cli.parser_offline import add_connecting_files, add_switch
@@ -74,6 +76,12 @@ def add_connecting(commands: _Commands) -> None:
                 metavar=metavar,
                 help=f"{text}: {where}" if where else text,
             )
+        command.add_argument(
+            "--ends-on",
+            metavar="YYYY-MM-DD",
+            type=_day,
+            help="last day of the credential, where it has one: a notice tells of it a month before",
+        )
         add_switch(command)
     add_connecting_files(connect)
     every = tuple(name.value for name in IntegrationName)
@@ -86,6 +94,13 @@ def add_connecting(commands: _Commands) -> None:
     commands.add(
         "integrations", "connecting:integrations", "read", "Show how each connection stands", "trueup integrations"
     )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a day as YYYY-MM-DD") from None
 
 
 def _example(name: IntegrationName) -> str:

@@ -54,7 +54,8 @@ ONE_TENANT = "PUT /v1/license-mappings/{tenant_id}"
 FILES_ALONE = [name for name in IntegrationName if name not in WITH_AN_API]
 
 TABLE: dict[str, Over | OnlyHere] = {
-    **{f"connect {name}": Over((CONNECT,), {"--url": "address", "--switch": "switch"} | dict.fromkeys(
+    **{f"connect {name}": Over((CONNECT,), {
+        "--url": "address", "--switch": "switch", "--ends-on": "credential_ends_on"} | dict.fromkeys(
         map(option_of, CREDENTIAL_FIELDS[name]), "fields")) for name in WITH_AN_API},
     **{f"connect {name}": Over((CONNECT,), {"--switch": "switch"}) for name in FILES_ALONE},
     "disconnect": Over(("DELETE /v1/integrations/{name}",)),

@@ -162,6 +162,7 @@ CASES: list[tuple[list[str], int, str]] = [
     (["callbacks", "list", "all"], USAGE, "usage"),
     (["callbacks", "remove"], USAGE, "usage"),
     (["callbacks", "remove", "999"], FAILED, "not_found"),
+    (["connect", "mimecast", "--ends-on", "tomorrow"], USAGE, "usage"),
     (["notices"], USAGE, "usage"),
     (["notices", "channels", "all"], USAGE, "usage"),
     (["notices", "set"], USAGE, "usage"),

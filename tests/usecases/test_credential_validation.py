@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 
 import pytest
 
@@ -52,6 +53,29 @@ def test_a_good_credential_is_stored_and_the_integration_waits_for_its_mapping(o
     assert stored(office) == MIMECAST_FIELDS
     assert office.actions() == ["integration connected"]
     assert office.state.integrations.get(MIMECAST) == integration
+
+
+def test_the_last_day_of_a_credential_is_kept_until_another_one_is_given(office: Office) -> None:
+    def given(ends_on: date | None) -> Integration:
+        return connect(
+            MIMECAST,
+            address=VENDOR_HOST,
+            fields=MIMECAST_FIELDS,
+            actor=PERSON,
+            integrations=office.state.integrations,
+            vault=office.vault,
+            connections=office.connections,
+            clock=office.clock,
+            ends_on=ends_on,
+        )
+
+    last = office.clock.now().date() + timedelta(days=365)
+    assert given(last).credential_ends_on == last
+    assert office.validate().credential_ends_on == last
+    assert given(None).credential_ends_on is None
+    with pytest.raises(InputInvalid, match="ended already") as refused:
+        given(office.clock.now().date() - timedelta(days=1))
+    assert refused.value.field == "credential_ends_on"
 
 
 def test_no_secret_is_in_what_is_kept_beside_the_vault(office: Office) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from trueup.domain.order_tracking import Patience
 from trueup.usecases.credential_validation import PASSING_FAULT
 from trueup.usecases.monthly_run import days_overdue, fail_run
 from trueup.usecases.notices import NoticeSystems
-from trueup.usecases.notification import Ending, check_overdue, send_for_credentials, send_for_run
+from trueup.usecases.notification import check_overdue, send_for_credentials, send_for_run
 
 UTC_ZONE = ZoneInfo("UTC")
 
@@ -155,9 +156,9 @@ class TestCredentials:
     @pytest.mark.parametrize(("days", "wanted"), [(31, 0), (30, 1), (0, 1), (-5, 1)])
     def test_an_end_is_told_a_month_before(self, told: Told, days: int, wanted: int) -> None:
         ends_on = told.office.clock.now().date() + timedelta(days=days)
-        ending = Ending("microsoft365", "Microsoft 365", ends_on)
+        found = replace(told.office.state.integrations.get(IntegrationName.MIMECAST), credential_ends_on=ends_on)
         for _ in range(2):
-            send_for_credentials([], time_zone=UTC_ZONE, systems=told.systems, endings=[ending])
+            send_for_credentials([found], time_zone=UTC_ZONE, systems=told.systems)
         assert len(told.notices) == wanted
 
 

@@ -28,11 +28,13 @@ class ConnectBody(Body):
     """A credential and the address it is for. All fields must come every time; none is ever given back.
 
     ``switch`` is the caller's word that this system takes the place of the one that is connected now.
+    ``credential_ends_on`` is the credential's last day, where it has one: a notice tells of it a month before.
     """
 
     address: Annotated[str, Field(min_length=1, max_length=300)]
     fields: dict[Annotated[str, Field(max_length=40)], SecretStr]
     switch: StrictBool = False
+    credential_ends_on: date | None = None
 
 
 class AccountDecisionBody(Body):

@@ -64,6 +64,7 @@ def put_integration(name: Annotated[IntegrationName, Path()], body: Annotated[Co
             address=body.address,
             fields=fields,
             switch=body.switch,
+            ends_on=body.credential_ends_on,
             sheets=mapping_sheets,
             actor=caller.name,
             integrations=state.integrations,

@@ -312,6 +312,7 @@ def integration_view(integration: Integration) -> View:
             for field in CREDENTIAL_FIELDS[integration.name]
         ],
         "finished_at": time_text(integration.finished_at),
+        "credential_ends_on": integration.credential_ends_on.isoformat() if integration.credential_ends_on else None,
         "version": integration.version,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from trueup.domain.billing import CapabilityReport
@@ -81,6 +81,8 @@ class Integration:
 
     ``failures_in_a_row`` counts failed checks; one rejected reply may be a passing fault at the vendor, so a connection
     is only called broken after two, some minutes apart. ``finished_at`` is when its mapping was first finished.
+    ``credential_ends_on`` is the last day of the credential where whoever connected said so; no API of these systems
+    tells it.
     """
 
     name: IntegrationName
@@ -96,6 +98,7 @@ class Integration:
     first_failed_at: datetime | None = None
     finished_at: datetime | None = None
     version: int = 0
+    credential_ends_on: date | None = None
 
     @property
     def system(self) -> str:

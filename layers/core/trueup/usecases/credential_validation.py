@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 from trueup.domain.audit import Audit
 from trueup.domain.billing import CapabilityReport
@@ -45,18 +45,23 @@ def connect(
     clock: Clock,
     switch: bool = False,
     before_storing: Callable[[Integration], None] | None = None,
+    ends_on: date | None = None,
 ) -> Integration:
     """Try the credential at that address; store it only when it works.
 
     The secret must come with every call, so that changing only the address can never send a stored secret elsewhere.
     ``switch`` is a person's word that this system takes the place of the one that is connected: that one's credential
     is forgotten, and nothing else. ``before_storing`` is called with what will be connected, once the credential is
-    known to work and before anything is changed.
+    known to work and before anything is changed. ``ends_on`` is the last day of the credential, where it has one.
 
     Raises InputInvalid, UnsafeAddress, CredentialRejected, PermissionMissing, VendorTrouble, and Conflict where another
     system is connected and nobody said to switch; then nothing is stored.
     """
     checked = _require_fields(name, fields)
+    if ends_on is not None and ends_on < clock.now().date():
+        raise InputInvalid(
+            "the credential has ended already", field="credential_ends_on", remedy="Make a new one, or correct the day."
+        )
     host = connections.address(name, address)
     open_settings = _open_settings(name, checked)
     wanted = Integration(name, address=host, settings=open_settings)
@@ -88,6 +93,7 @@ def connect(
             checked_at=now,
             finished_at=finished_at,
             version=before.version,
+            credential_ends_on=ends_on,
         ),
         Audit(
             at=now, actor=actor, action="integration connected", subject=name, before=before.system, after=wanted.system

@@ -7,8 +7,7 @@ and asking again gives the same notice. Must not: fail a run because nobody coul
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from trueup.domain.change_orders import ChangeOrder
@@ -52,15 +51,6 @@ RUN_KINDS: frozenset[NoticeKind] = frozenset(
 
 ORDER_KINDS: frozenset[NoticeKind] = frozenset({NoticeKind.ORDER_LATE, NoticeKind.ORDER_REFLECTED})
 """What is said of the orders of a run's month, each order by itself and once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """When a credential ends, as it is known; ``name`` tells apart what has the same label."""
-
-    name: str
-    label: str
-    ends_on: date
 
 
 def send_for_run(
@@ -166,7 +156,6 @@ def send_for_credentials(
     *,
     time_zone: ZoneInfo,
     systems: NoticeSystems,
-    endings: Sequence[Ending] = (),
 ) -> tuple[Delivery, ...]:
     """Tell of credentials that do not work, once for each time they began to fail, and of those that soon end.
 
@@ -181,9 +170,9 @@ def send_for_credentials(
     ]
     today = now.astimezone(time_zone).date()
     wanted += [
-        credential_expiring(one.name, one.label, one.ends_on, period, now)
-        for one in endings
-        if one.ends_on - today <= EXPIRY_TOLD_BEFORE
+        credential_expiring(one.name.value, one.name.label, one.credential_ends_on, period, now)
+        for one in checked
+        if one.credential_ends_on is not None and one.credential_ends_on - today <= EXPIRY_TOLD_BEFORE
     ]
     return tuple(delivery for notice in wanted for delivery in notify(notice, systems=systems))
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from trueup.domain.audit import Audit
 from trueup.domain.billing import Product
@@ -80,6 +80,7 @@ def connect_system(
     services: Services,
     uploads: Uploads,
     clock: Clock,
+    ends_on: date | None = None,
 ) -> Connected:
     """Connect a system (see ``credential_validation.connect`` for what is raised).
 
@@ -104,6 +105,7 @@ def connect_system(
         clock=clock,
         switch=switch,
         before_storing=keep,
+        ends_on=ends_on,
     )
     return Connected(integration, kept[0] if kept else None)
 
