@@ -331,7 +331,7 @@ def test_C12_each_mapped_client_has_a_count_and_a_lost_tenant_fails_it() -> None
         TenantId("T2"): PsaAccountId("C1"),
         TenantId("T3"): PsaAccountId("C2"),
     }
-    policies = PolicyBook(DEFAULT_POLICY, [CountingPolicy(scope="C1", minimum_seats=9, version=2)])
+    policies = PolicyBook(DEFAULT_POLICY, (CountingPolicy(scope="C1", minimum_seats=9, version=2),))
     read = [tenant(user(), id="T1"), tenant(user(), id="T2"), tenant(user(), id="T4")]
     counts = licensed_counts(iter(read), mapped, policies)
     assert list(counts) == ["C1", "C2"]

@@ -82,13 +82,14 @@ def licensed_counts(
     A mapped tenant that is not among them makes its client's count failed: somebody said that the client's users are
     there, and nobody says that there are none.
     """
+    own = {PsaAccountId(one.scope): one for one in policies.own}
     tallies: dict[PsaAccountId, list[TenantTally]] = defaultdict(list)
     seen: set[TenantId] = set()
     for tenant in tenants:
         client = mapped.get(tenant.id)
         if client is not None:
             seen.add(tenant.id)
-            tallies[client].append(tally(tenant, policies.of(client)))
+            tallies[client].append(tally(tenant, own.get(client, policies.general)))
     lost: dict[PsaAccountId, list[TenantId]] = defaultdict(list)
     for tenant_id in sorted(mapped.keys() - seen):
         lost[mapped[tenant_id]].append(tenant_id)
@@ -99,7 +100,7 @@ def licensed_counts(
                 f"tenant {', '.join(lost[client])} is mapped to this client, but the read of licenses did not list it"
             )
         else:
-            counts[client] = count_of(tallies[client], policies.of(client))
+            counts[client] = count_of(tallies[client], own.get(client, policies.general))
     return counts
 
 

@@ -127,24 +127,21 @@ def policies_in(policies: Iterable[CountingPolicy], psa_system: str) -> PolicyBo
     """The policies as they hold in one PSA: those for the whole MSP, and those for clients of that PSA."""
     held = [one for one in policies if not one.cleared]
     general = next((one for one in held if not one.scope), DEFAULT_POLICY)
-    return PolicyBook(general, tuple(one for one in held if one.scope and one.psa_system == psa_system))
+    own = (one for one in held if one.scope and one.psa_system == psa_system)
+    return PolicyBook(general, tuple(sorted(own, key=lambda one: one.scope)))
 
 
+@dataclass(frozen=True, slots=True)
 class PolicyBook:
-    """Which policy holds for which client."""
+    """Which policy holds for which client: the one of the MSP, and by client those of who has one."""
 
-    def __init__(self, general: CountingPolicy, own: Iterable[CountingPolicy] = ()) -> None:
-        self.general = general
-        self._own = {PsaAccountId(one.scope): one for one in own}
+    general: CountingPolicy = DEFAULT_POLICY
+    own: tuple[CountingPolicy, ...] = ()
 
     def of(self, client: PsaAccountId | None) -> CountingPolicy:
         """The client's own policy, or the one of the MSP; that one too for a tenant that is mapped to nobody."""
-        return self.general if client is None else self._own.get(client, self.general)
-
-    @property
-    def own(self) -> tuple[CountingPolicy, ...]:
-        """The policies that clients have of their own, by client."""
-        return tuple(self._own[client] for client in sorted(self._own))
+        found = next((one for one in self.own if one.scope == client), None) if client is not None else None
+        return found or self.general
 
 
 def brings_mailbox(service_plans: Iterable[str]) -> bool:

@@ -248,7 +248,7 @@ def _licensed_difference(inputs: ComparisonInputs, state: State) -> str:
         return ""
     tenants = (tenant for page in state.snapshots.license_pages(read) for tenant in page.accounts)
     general, *own = inputs.policies
-    again = licensed_counts(tenants, inputs.tenants, PolicyBook(general, own))
+    again = licensed_counts(tenants, inputs.tenants, PolicyBook(general, tuple(own)))
     for client in sorted({*again, *inputs.legs.licensed}):
         if again.get(client) != inputs.legs.licensed.get(client):
             return f"the licensed users of client {client} come to another count"
