@@ -44,6 +44,7 @@ from trueup.domain.errors import Conflict, LeaseHeld, TrueupError
 from trueup.domain.exported_files import OLD_AFTER
 from trueup.domain.integrations import DEFAULT_ADDRESS, Side
 from trueup.domain.mapping import MappingState
+from trueup.domain.order_parts import OrderState
 from trueup.domain.plan import Plan, PlanState
 from trueup.domain.runs import Run, RunState
 from trueup.usecases import integrations as integration_usecases
@@ -153,9 +154,17 @@ def run(workplace: Workplace, arguments: Namespace) -> int:
         plan_table(workplace.output, plan)
         missing_lines(workplace.output, found.rows, plan, psa_capabilities(workplace.state.integrations))
         say_what_comes_next(workplace.output, plan)
+        _say_what_is_to_be_ordered(workplace)
         if arguments.csv is not None:
             workplace.output.line(f"The rows are in {shown(arguments.csv, 200)}.")
     return EXIT_DIFFERENCES if found.has_differences else EXIT_DONE
+
+
+def _say_what_is_to_be_ordered(workplace: Workplace) -> None:
+    drafts = sum(1 for order in workplace.state.change_orders.open() if order.state is OrderState.DRAFT)
+    if drafts:
+        orders = "1 change order waits" if drafts == 1 else f"{drafts} change orders wait"
+        workplace.output.line(f"  {orders} for a decision: trueup orders list")
 
 
 def _incomplete(workplace: Workplace, begun: Run | None, trouble: TrueupError) -> dict[str, Any]:

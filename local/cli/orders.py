@@ -31,7 +31,8 @@ _STYLES: dict[OrderState, Style] = {
 def list_orders(workplace: Workplace, arguments: Namespace) -> int:
     """2 when an order needs a person: it is held, waits for approval or review, or is late."""
     period = None if arguments.period is None else str(Period.parse(arguments.period))
-    orders = [one for one in all_orders(workplace.state.change_orders, period) if one.is_open or arguments.all]
+    found = all_orders(workplace.state.change_orders, period)
+    orders = sorted((one for one in found if one.is_open or arguments.all), key=_by_month_and_name)
     patience, now = workplace.settings.orders.patience, workplace.clock.now()
     workplace.output.document({"items": [order_view(one, patience=patience, now=now) for one in orders]})
     if not orders:
@@ -56,9 +57,14 @@ def list_orders(workplace: Workplace, arguments: Namespace) -> int:
             for order in orders
         ],
     )  # fmt: skip
+    workplace.output.line("Next: trueup orders show ORDER", "bold")
     waits = any(order.state is not OrderState.SUBMITTED and order.is_open for order in orders)
     late = any(is_late(order, now, patience) for order in orders)
     return EXIT_DIFFERENCES if waits or late else EXIT_DONE
+
+
+def _by_month_and_name(order: ChangeOrder) -> tuple[str, str, str, str]:
+    return order.period, order.vendor_name, order.service_name, order.id
 
 
 def show(workplace: Workplace, arguments: Namespace) -> int:
@@ -191,7 +197,7 @@ def _told(workplace: Workplace, order: ChangeOrder) -> int:
     if order.state in {OrderState.DRAFT, OrderState.APPROVED}:
         _say_what_to_type(output, order)
     for note in order.notes if order.state is OrderState.DRAFT else ():
-        output.line(f"  note     {shown(note, 300)}")
+        output.paragraph(shown(note, 400), indent="  ")
     output.line(f"  checksum {order.checksum}")
     _say_what_comes_next(output, order)
     return EXIT_DONE
