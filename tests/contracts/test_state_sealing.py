@@ -1,10 +1,11 @@
-"""What every state must do for closed months: one chain, parts that stay what they were, no change of what is closed."""
+"""What every state must do for closed months: one chain, parts that stay what they were, nothing closed is changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -28,6 +29,7 @@ from tests.store_fixture import StateSubject
 from trueup.domain.audit import Audit
 from trueup.domain.comparison import Finding, Findings
 from trueup.domain.errors import MonthSealed, NotFound, StateUnavailable, VersionConflict
+from trueup.domain.monthly_report import Flow, MonthlyReport, ReportRow, in_order
 from trueup.domain.sealed_contents import SealedContents
 from trueup.domain.sealing import LinkKind, SealedPart, SealLink, chained, first_broken_link, part_of
 from trueup.domain.verdicts import Verdict
@@ -189,6 +191,20 @@ class TestForms:
         ]  # fmt: skip
         assert state.sealed_months.contents(parts) == contents
         assert list(state.sealed_months.parts(contents)) == parts
+
+    def test_a_report_lies_by_client_and_comes_back_in_its_order(self, state: State) -> None:
+        flow = Flow(Decimal(9), Decimal(0), Decimal(0), Decimal(9))
+        rows = [
+            ReportRow(f"r{number:05d}", f"C{number % 7}", "", "MAIL", "USD", flow, Flow()) for number in range(2_500)
+        ]
+        empty = MonthlyReport(PERIOD, True, 1, 0, None, None, (), (), (), (), (), 0, 0)
+        report = replace(empty, rows=in_order(rows))
+        parts = list(state.sealed_months.parts(SealedContents(reconciliation(()), None, report=report)))
+        assert state.sealed_months.contents(parts).report == report
+        items = [
+            item for name, part in parts if "report_rows" in name for item in state.sealed_months.items(name, part)
+        ]
+        assert [item.client_id for item in items] == sorted(row.client_id for row in rows)
 
     def test_parts_of_a_later_version_are_left_out_and_totals_are_needed(self, state: State) -> None:
         parts = list(state.sealed_months.parts(SealedContents(reconciliation(()), None)))

@@ -13,6 +13,7 @@ import pytest
 
 from tests.usecases.office import PERIOD, PERSON, Office, open_office
 from tests.usecases.test_sealing import done, reopen, seal
+from trueup.adapters.dynamodb import sealed_forms
 from trueup.api.evidence_documents import SHEET_COLUMNS, evidence_csv, evidence_html
 from trueup.api.report_documents import report_csv, report_html
 from trueup.api.spreadsheets import FORMULA_LEADS
@@ -117,6 +118,29 @@ class TestTheTrend:
         assert now.state is MonthState.MISSING
         (closed, _) = trend(months=2, until=period, client_id="P2", service="ARCHIVE", state=month.state)
         assert (closed.state, closed.agreement) == (MonthState.MISSING, None)
+
+    def test_of_one_client_reads_few_parts_of_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sealed_forms, "GROUP_ITEMS", 2)
+        office = open_office()
+        for number in range(1, 33):
+            office.client(number, f"Client number {number}", 10 + number % 5, "11")
+        office.set_up()
+        office.run()
+        (whole,) = trend(months=1, until=PERIOD, state=office.state)
+        seal(office, reason="as it is")
+        read: list[str] = []
+        part = office.state.sealed_months.part
+        monkeypatch.setattr(office.state.sealed_months, "part", lambda one: (read.append(one.name), part(one))[1])
+        seen = 0
+        for number in range(1, 33):
+            read.clear()
+            (point,) = trend(months=1, until=PERIOD, client_id=f"P{number}", state=office.state)
+            assert (point.agreement, point.billed, point.rows) == (10 + number % 5, 11, 1)
+            assert len(read) <= 14, "of 16 parts of figures and as many of the report"
+            seen += point.agreement
+        assert seen == whole.agreement
+        (nobody,) = trend(months=1, until=PERIOD, client_id="P99", state=office.state)
+        assert nobody.state is MonthState.MISSING
 
     @pytest.mark.parametrize("months", [0, -1, 37])
     def test_the_number_of_months_is_bounded(self, office: Office, months: int) -> None:

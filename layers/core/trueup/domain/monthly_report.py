@@ -263,7 +263,7 @@ class _Ledger:
         """Every row that has anything to tell, most that is outstanding first."""
         found = [_row(key, account, why) for key, account in self._accounts.items()]
         told = [row for row in found if (row.underbilled, row.overbilled) != (Flow(), Flow())]
-        return tuple(sorted(told, key=_row_order))
+        return in_order(told)
 
     def _account(self, key: tuple[str, str], client_id: str, client_name: str, service: str) -> _Account:
         account = self._accounts.get(key)
@@ -300,6 +300,11 @@ def _why(account: _Account) -> str:
         case Verdict.NOT_SOLD:
             return "billed and not sold by the vendor"
     return "in no plan"
+
+
+def in_order(rows: Iterable[ReportRow]) -> tuple[ReportRow, ...]:
+    """Most that is outstanding first; the ids make the order total."""
+    return tuple(sorted(rows, key=_row_order))
 
 
 def _row_order(row: ReportRow) -> tuple[Decimal, Decimal, str, str, str, str]:

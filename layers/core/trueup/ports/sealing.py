@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from trueup.domain.audit import Audit
 from trueup.domain.sealed_contents import SealedContents
@@ -44,6 +44,13 @@ class SealedForms(Protocol):
     def parts(self, contents: SealedContents) -> Iterator[tuple[str, bytes]]:
         """(name, bytes) of each part, in order. The same contents always have the same bytes. Long lists come in
         several parts, so that no more than one of them need be held in memory."""
+        ...
+
+    def items(self, name: str, content: bytes) -> tuple[Any, ...]:
+        """The items of one part of a list. ``figures`` and ``report_rows`` are ordered by client over all their parts.
+
+        Raises as ``contents``.
+        """
         ...
 
     def contents(self, parts: Iterable[tuple[str, bytes]]) -> SealedContents:

@@ -5,9 +5,12 @@ Must not: show a month that was never compared as one in which nothing was found
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from typing import Any
 
 from trueup.domain.change_orders import ChangeOrder
 from trueup.domain.comparison import Figure, figures_of
@@ -27,13 +30,15 @@ PLANS_LOOKED_AT = 200
 
 TREND_MONTHS_MAXIMUM = 36
 
+REPORT_PARTS = ("report", "report_rows")
+
 
 def report_of(period: str, *, state: State) -> MonthlyReport:
     """The report of that month. Raises InputInvalid (``period``), NotFound for a month that was never compared."""
     Period.parse(period)
     link = closed_by(period, state.sealed_months)
     if link is not None:
-        sealed = contents_of(link, state.sealed_months, only=("report",)).report
+        sealed = contents_of(link, state.sealed_months, only=REPORT_PARTS).report
         if sealed is not None:
             return sealed
     try:
@@ -160,14 +165,13 @@ def trend(*, months: int, until: str, client_id: str = "", service: str = "", st
 def _point(period: str, client_id: str, service: str, state: State) -> TrendPoint:
     link = closed_by(period, state.sealed_months)
     if link is not None:
-        contents = contents_of(link, state.sealed_months, only=("figures", "report"))
-        figures, report = contents.figures, contents.report
+        figures, rows = _closed_figures(link, client_id, state.sealed_months)
     else:
         try:
             figures = figures_of(state.reconciliations.get(period).rows)
         except NotFound:
             return TrendPoint(period, MonthState.MISSING)
-        report = _as_it_stands(period, figures, state)
+        rows = _as_it_stands(period, figures, state).rows
 
     def is_wanted(one: Figure | ReportRow) -> bool:
         return client_id in ("", one.client_id) and service in ("", one.service)
@@ -175,7 +179,6 @@ def _point(period: str, client_id: str, service: str, state: State) -> TrendPoin
     chosen = [figure for figure in figures if is_wanted(figure)]
     if not chosen and (client_id or service):
         return TrendPoint(period, MonthState.MISSING)
-    rows = () if report is None else tuple(row for row in report.rows if is_wanted(row))
     return TrendPoint(
         period=period,
         state=MonthState.OPEN if link is None else MonthState.CLOSED,
@@ -184,8 +187,35 @@ def _point(period: str, client_id: str, service: str, state: State) -> TrendPoin
         billed=_sum([figure.billed for figure in chosen]),
         rows=len(chosen),
         rows_unknown=sum(1 for figure in chosen if None in (figure.agreement, figure.billed)),
-        money=sums(rows, lambda _: ("", "")),
+        money=sums([row for row in rows if is_wanted(row)], lambda _: ("", "")),
     )
+
+
+def _closed_figures(
+    link: SealLink, client_id: str, store: SealedStore
+) -> tuple[tuple[Figure, ...], tuple[ReportRow, ...]]:
+    """The figures and the rows of the report of a closed month: of all clients, or of one without reading all."""
+    if client_id:
+        return _of_client(link, "figures", client_id, store), _of_client(link, "report_rows", client_id, store)
+    contents = contents_of(link, store, only=("figures", *REPORT_PARTS))
+    return contents.figures, () if contents.report is None else contents.report.rows
+
+
+def _of_client(link: SealLink, kind: str, client_id: str, store: SealedStore) -> tuple[Any, ...]:
+    """The items of one client. They lie by client over the parts, so that few of these are read."""
+    parts = [part for part in link.parts if part.name.partition(" ")[0] == kind]
+
+    @cache
+    def read(place: int) -> tuple[Any, ...]:
+        return store.items(parts[place].name, store.part(parts[place]))
+
+    first = bisect_left(range(len(parts)), client_id, key=lambda place: read(place)[-1].client_id)
+    found: list[Any] = []
+    for place in range(first, len(parts)):
+        if read(place)[0].client_id > client_id:
+            break
+        found.extend(item for item in read(place) if item.client_id == client_id)
+    return tuple(found)
 
 
 def _sum(seats: Sequence[int | None]) -> int | None:

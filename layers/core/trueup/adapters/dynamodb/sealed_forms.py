@@ -17,7 +17,7 @@ from trueup.domain.comparison import ComparisonInputs, Figure, Findings
 from trueup.domain.counting_policy import CountingPolicy
 from trueup.domain.errors import StateUnavailable
 from trueup.domain.mapping import AccountEntry, ServiceEntry
-from trueup.domain.monthly_report import MonthlyReport
+from trueup.domain.monthly_report import MonthlyReport, ReportRow, in_order
 from trueup.domain.plan import Plan
 from trueup.domain.runs import Run, Snapshot
 from trueup.domain.sealed_contents import SealedContents
@@ -62,6 +62,7 @@ _LISTS: dict[str, Codec[Any]] = {
     "runs": Codec("sealed runs", tuple[Run, ...]),
     "findings": Codec("sealed findings", tuple[Findings, ...]),
     "figures": Codec("sealed figures", tuple[Figure, ...]),
+    "report_rows": Codec("sealed report rows", tuple[ReportRow, ...]),
 }
 """The parts that are lists, in the order in which they are sealed."""
 
@@ -79,9 +80,14 @@ class SealedPartForms:
         if contents.inputs is not None:
             yield "policy", INPUTS.plain(_without_mapping(contents.inputs))
         if contents.report is not None:
-            yield "report", _REPORT.plain(contents.report)
+            yield "report", _REPORT.plain(replace(contents.report, rows=()))
+        apart = {"rows": found.rows, "report_rows": _by_client(contents.report)}
         for name in _LISTS:
-            yield from _groups(name, found.rows if name == "rows" else getattr(contents, name))
+            yield from _groups(name, apart[name] if name in apart else getattr(contents, name))
+
+    def items(self, name: str, content: bytes) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = _LISTS[name.partition(" ")[0]].read(content)
+        return found
 
     def contents(self, parts: Iterable[tuple[str, bytes]]) -> SealedContents:
         read = _Read()
@@ -90,11 +96,13 @@ class SealedPartForms:
         if read.summary is None:
             raise StateUnavailable("a sealed month has no part 'totals'")
         lists = read.tuples()
+        report_rows = lists.pop("report_rows")
+        report = None if read.report is None else replace(read.report, rows=in_order(report_rows))
         rest = read.summary.rest
         comparison = Reconciliation(
             read.summary.period, lists.pop("rows"), rest.excluded, rest.unmapped, rest.ambiguous, rest.totals
         )
-        return SealedContents(comparison, read.whole_inputs(), report=read.report, **lists)
+        return SealedContents(comparison, read.whole_inputs(), report=report, **lists)
 
 
 def input_parts(inputs: ComparisonInputs) -> Iterator[tuple[str, bytes]]:
@@ -148,6 +156,12 @@ class _Read:
 def _groups(name: str, items: Sequence[Any]) -> Iterator[tuple[str, bytes]]:
     for number, start in enumerate(range(0, len(items), GROUP_ITEMS), start=1):
         yield f"{name} {number}", _LISTS[name].plain(tuple(items[start : start + GROUP_ITEMS]))
+
+
+def _by_client(report: MonthlyReport | None) -> tuple[ReportRow, ...]:
+    """The rows of a report by client, so that those of one can be found without reading all."""
+    rows = () if report is None else report.rows
+    return tuple(sorted(rows, key=lambda row: (row.client_id, row.service, row.row_id, row.currency)))
 
 
 def _without_mapping(inputs: ComparisonInputs) -> ComparisonInputs:
