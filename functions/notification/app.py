@@ -34,6 +34,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         reconciliations=state.reconciliations,
         change_orders=state.change_orders,
         patience=settings().order_patience,
+        sealed_months=state.sealed_months,
         systems=bootstrap.notice_systems(),
     )
     missed = [one for one in deliveries if one.state is not DeliveryState.SENT]

@@ -133,6 +133,11 @@ class TestWords:
             "Money: 2 rows without a price, in no sum",
         ]
 
+    def test_a_run_that_waits_is_not_said_to_be_done(self) -> None:
+        for state in (RunState.RUNNING, RunState.WAITING_FOR_APPROVAL, RunState.WAITING_FOR_ORDERS):
+            told = wording.run_finished(run(state), TOTALS, NOW)
+            assert told.subject == "run 2026-11-001 has compared the counts, 4 differences"
+
     def test_a_run_that_compared_nothing_tells_no_zeros(self) -> None:
         told = wording.run_finished(run(), None, NOW)
         assert told.subject == "run 2026-11-001 is done"

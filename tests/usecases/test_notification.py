@@ -17,6 +17,7 @@ from trueup.domain.notice_text import body_lines
 from trueup.domain.notices import DeliveryState, Letterhead, Notice, NoticeKind, Severity
 from trueup.domain.order_tracking import Patience
 from trueup.usecases.credential_validation import PASSING_FAULT
+from trueup.usecases.month_closing import close_months
 from trueup.usecases.monthly_run import days_overdue, fail_run
 from trueup.usecases.notices import NoticeSystems
 from trueup.usecases.notification import check_overdue, send_for_credentials, send_for_run
@@ -54,6 +55,7 @@ class Told:
             reconciliations=state.reconciliations,
             change_orders=state.change_orders,
             patience=Patience(),
+            sealed_months=state.sealed_months,
             systems=self.systems,
         )
         return self.notices[before] if len(self.notices) > before else None
@@ -112,6 +114,22 @@ class TestRuns:
         for change in held:
             assert notice is not None
             assert any(change.psa_account_name in line for line in body_lines(notice))
+
+    def test_a_month_that_the_run_closed_is_told_with_its_seal_and_what_was_not_finished(self, told: Told) -> None:
+        office = told.office
+        run_id = office.run().plan.run_id
+        assert told.of_run(NoticeKind.SEALED, run_id) is None
+        office.clock.advance(40 * 86_400)
+        closed = close_months(
+            run_id, actor="schedule", tenant=office.tenant, time_zone=UTC_ZONE, state=office.state, clock=office.clock
+        )
+        assert closed.sealed == ("2026-09",)
+        notice = told.of_run(NoticeKind.SEALED, run_id)
+        assert notice is not None
+        (link,) = office.state.sealed_months.links()
+        assert body_lines(notice)[-1] == f"Seal: {link.hash}"
+        assert len(notice.lines) == 1 + len(link.outstanding)
+        assert told.of_run(NoticeKind.SEALED, run_id) is None, "told already"
 
     def test_a_kind_that_is_of_no_run_and_a_run_that_is_not_there_are_refused(self, told: Told) -> None:
         with pytest.raises(InputInvalid) as refused:

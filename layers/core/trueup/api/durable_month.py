@@ -186,7 +186,7 @@ class _Month:
 
     def carry_out(self) -> dict[str, Any]:
         # The months before are closed first: what they are closed with are the reads that this run takes the place of.
-        self._context.invoke(self._functions.sealing, self._order, name="seal-before")
+        self._seal("seal-before")
         self._read_sides()
         self._note(Step.MATCH)
         self._context.invoke(self._functions.auto_matching, {"run_id": self._run_id}, name="match")
@@ -262,7 +262,13 @@ class _Month:
         )
         if seconds:
             self._context.wait(Duration.from_seconds(seconds), name="wait-until-over")
-        self._context.invoke(self._functions.sealing, self._order, name="seal")
+        self._seal("seal")
+
+    def _seal(self, name: str) -> None:
+        """Close the months that are over, and have people told where one was."""
+        closed: dict[str, Any] = self._context.invoke(self._functions.sealing, self._order, name=name)
+        if closed["sealed"]:
+            self._tell(NoticeKind.SEALED, part=f"-{name}")
 
     def _read_sides(self) -> None:
         """Read all sides at the same time; one that is not required and fails is noted, and the month goes on."""

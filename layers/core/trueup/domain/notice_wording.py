@@ -23,7 +23,7 @@ _JUMP_GUARDS = frozenset({"to_zero", "decrease", "jump"})
 
 
 def run_finished(run: Run, totals: Totals | None, at: datetime) -> Notice:
-    """A run is over; with the table's totals, or without them where nothing was compared."""
+    """A run has come to its table, or failed; with the totals, or without them where nothing was compared."""
     links = (_link("Reconcile", "reconcile", period=run.period),)
     if run.state is RunState.FAILED:
         lines = (NoticeLine(run.problem), NoticeLine(run.remedy, "What to do"), *_totals_lines(None))
@@ -32,7 +32,9 @@ def run_finished(run: Run, totals: Totals | None, at: datetime) -> Notice:
             NoticeKind.RUN_FINISHED, run.period, run.id, subject, lines, at, Severity.PROBLEM, (_runs_link(), *links)
         )
     differences = _differences(totals)
-    subject = f"run {run.id} is done" + (f", {differences}" if differences else "")
+    # A run that waits for a person or for orders has done its comparison, and is not over.
+    done = "is done" if run.state is RunState.DONE else "has compared the counts"
+    subject = f"run {run.id} {done}" + (f", {differences}" if differences else "")
     return Notice(
         NoticeKind.RUN_FINISHED, run.period, run.id, subject, _totals_lines(totals), at, Severity.INFORMATION, links
     )

@@ -18,20 +18,23 @@ from trueup.domain.notice_wording import (
     credential_expiring,
     credential_failing,
     drop_or_jump_held,
+    month_sealed,
     order_late,
     order_reflected,
     run_finished,
     run_missed,
     sync_incomplete,
 )
-from trueup.domain.notices import Delivery, Notice, NoticeKind
+from trueup.domain.notices import Delivery, Notice, NoticeKind, NoticeLine
 from trueup.domain.order_parts import OrderState
 from trueup.domain.order_tracking import Patience, due_from
 from trueup.domain.periods import Period
 from trueup.domain.plan import Plan
 from trueup.domain.runs import Run
+from trueup.domain.sealing import LinkKind
 from trueup.domain.verdicts import Totals
 from trueup.ports.change_orders import ChangeOrders
+from trueup.ports.sealing import SealedMonths
 from trueup.ports.state import Plans, Reconciliations, Runs
 from trueup.usecases.change_orders import late_orders
 from trueup.usecases.notices import NoticeSystems, notify
@@ -49,6 +52,9 @@ RUN_KINDS: frozenset[NoticeKind] = frozenset(
 )
 """What is said of a run and can be made from its records alone."""
 
+CHAIN_KINDS: frozenset[NoticeKind] = frozenset({NoticeKind.SEALED})
+"""What is said of months that a run has closed, from the chain of closed months."""
+
 ORDER_KINDS: frozenset[NoticeKind] = frozenset({NoticeKind.ORDER_LATE, NoticeKind.ORDER_REFLECTED})
 """What is said of the orders of a run's month, each order by itself and once."""
 
@@ -62,6 +68,7 @@ def send_for_run(
     reconciliations: Reconciliations,
     change_orders: ChangeOrders,
     patience: Patience,
+    sealed_months: SealedMonths,
     systems: NoticeSystems,
 ) -> tuple[Delivery, ...]:
     """Tell of a run; nothing is sent where the run does not ask for such a notice (it has no plan, holds no jump).
@@ -69,10 +76,14 @@ def send_for_run(
     Raises InputInvalid for a kind that is of no run, NotFound for a run that is not there, StateTrouble. A channel that
     fails raises nothing.
     """
-    if kind not in RUN_KINDS | ORDER_KINDS:
-        words = ", ".join(sorted(one.value for one in RUN_KINDS | ORDER_KINDS))
+    known = RUN_KINDS | ORDER_KINDS | CHAIN_KINDS
+    if kind not in known:
+        words = ", ".join(sorted(one.value for one in known))
         raise InputInvalid(f"{kind.value} is not said of a run", field="kind", remedy=f"Give one of {words}.")
     run = runs.get(run_id)
+    if kind is NoticeKind.SEALED:
+        closed = _of_closed_months(run, sealed_months, systems.clock.now())
+        return tuple(delivery for notice in closed for delivery in notify(notice, systems=systems))
     if kind in ORDER_KINDS:
         wanted = _of_orders(kind, run, change_orders, patience, systems.clock.now())
         return tuple(delivery for notice in wanted for delivery in notify(notice, systems=systems))
@@ -93,6 +104,20 @@ def _of_run(
         case NoticeKind.DROP_OR_JUMP_HELD:
             return drop_or_jump_held(run, plan, now)
     return run_finished(run, totals, now)
+
+
+def _of_closed_months(run: Run, sealed_months: SealedMonths, now: datetime) -> list[Notice]:
+    """One notice for each month that this run has closed, with what was not finished then."""
+    return [
+        month_sealed(
+            link.period,
+            seal=link.hash,
+            lines=tuple(NoticeLine(text, "Not finished") for text in link.outstanding),
+            at=now,
+        )
+        for link in sealed_months.links()
+        if link.run_id == run.id and link.kind is LinkKind.SEALED
+    ]
 
 
 def _of_orders(
