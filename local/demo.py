@@ -25,7 +25,12 @@ from local.cli.tables import plural, undecided_accounts
 from local.cli.workplace import Workplace
 from local.demo_proof import prove, written
 from local.demo_scene import claim, demo_home, scene
-from local.simulator_process import RunningSimulators, connect_mimecast_command, connect_psa_command
+from local.simulator_process import (
+    RunningSimulators,
+    connect_microsoft365_command,
+    connect_mimecast_command,
+    connect_psa_command,
+)
 from trueup.api.plan_views import plan_view
 from trueup.domain.mapping import MappingState
 from trueup.domain.matching import MatchRule
@@ -98,6 +103,7 @@ class _Month:
         self._connect()
         self._read_and_match()
         self._map_accounts()
+        self._map_tenants()
         self._map_services()
         self._finish()
         self._compare()
@@ -116,13 +122,15 @@ class _Month:
         self._stage.line("One month at a managed service provider with 48 clients", "bold")
         self._say(
             "Mimecast sells e-mail security to the provider by the seat; the provider bills its clients for it through "
-            f"{self._psa}. The two numbers drift apart, and somebody pays for that. Trueup finds the differences, says "
-            "what each is worth, and corrects what a person approves."
+            f"{self._psa}; and in Microsoft 365 the clients come and go. The three numbers drift apart, and somebody "
+            "pays for that. Trueup finds the differences, says what each is worth and what to order, and corrects what "
+            "a person approves."
         )
         self._say(
-            f"Both vendors are simulated on this machine: Mimecast at {self._simulators.mimecast}, {self._psa} at "
-            f"{self._simulators.psa_url}. They speak the real protocols, remember what is written, and know "
-            "nothing of Trueup. Every line that begins with $ is a command you could type yourself."
+            f"All of them are simulated on this machine: Mimecast at {self._simulators.mimecast}, {self._psa} at "
+            f"{self._simulators.psa_url}, Microsoft 365 at {self._simulators.microsoft365}. They speak the real "
+            "protocols, remember what is written, and know nothing of Trueup. Every line that begins with $ is a "
+            "command you could type yourself."
         )
 
     def _connect(self) -> None:
@@ -130,12 +138,13 @@ class _Month:
         for command in (
             connect_mimecast_command(self._simulators.mimecast),
             connect_psa_command(self._simulators.psa, self._simulators.psa_url),
+            connect_microsoft365_command(self._simulators.microsoft365),
         ):
             self._do(*command.words)
 
     def _read_and_match(self) -> None:
         self._title(
-            "Read both sides and match by name",
+            "Read every side and match by name",
             f"Trueup reads everything or uses nothing. It keeps well below the pace that {self._psa} allows, so this "
             "takes some seconds.",
         )
@@ -166,6 +175,22 @@ class _Month:
             else:
                 self._do("map", "exclude", entry.vendor_id, "--reason", "a trial that ended; never billed")
 
+    def _map_tenants(self) -> None:
+        self._title(
+            "Say which tenant is which client",
+            "The users who are licensed in Microsoft 365 are the third count. Tenants are matched by name as accounts "
+            "are; one that could not be read has no count, and is never taken for empty.",
+        )
+        waiting = [entry for entry in self._workplace.state.license_accounts.all() if not entry.is_decided]
+        if not waiting:
+            self._say("Everything was decided in an earlier demo.")
+            return
+        for entry in waiting:
+            if entry.suggestions:
+                self._do("tenants", "map", entry.vendor_id, entry.suggestions[0].psa_id)
+            else:
+                self._do("tenants", "exclude", entry.vendor_id, "--reason", "its client has nothing of what we bill")
+
     def _map_services(self) -> None:
         self._title("Say which service is which product", f"Products are found by their Product ID in {self._psa}.")
         services = {str(entry.service_id): entry for entry in self._workplace.state.services.all()}
@@ -185,11 +210,11 @@ class _Month:
     def _finish(self) -> None:
         if all(item.finished_at is not None for item in self._workplace.state.integrations.all()):
             return
-        self._title("Finish the mapping", "The connections become active, and both sides are read once more.")
+        self._title("Finish the mapping", "The connections become active, and every side is read once more.")
         self._do("finish")
 
     def _compare(self) -> None:
-        self._title("Compare", "The counts side by side, one verdict a row, and a plan. Nothing is written yet.")
+        self._title("Compare", "Three counts side by side, one verdict a row, and a plan. Nothing is written yet.")
         self._do("run")
 
     def _release(self, plan: Plan) -> Plan:

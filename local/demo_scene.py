@@ -18,6 +18,7 @@ from local.cli.workplace import Workplace, opened
 from local.embedded_store import running_store
 from local.simulator_process import (
     RunningSimulators,
+    connect_microsoft365_command,
     connect_mimecast_command,
     connect_psa_command,
     running_simulators,
@@ -99,5 +100,6 @@ def _secrets(simulators: RunningSimulators) -> dict[str, str]:
     commands = (
         connect_mimecast_command(simulators.mimecast),
         connect_psa_command(simulators.psa, simulators.psa_url),
+        connect_microsoft365_command(simulators.microsoft365),
     )
     return {name: value for command in commands for name, value in command.variables}

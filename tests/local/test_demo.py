@@ -68,6 +68,15 @@ def test_the_month_ends_with_the_proof_and_a_second_one_finds_nothing_to_do(tmp_
     assert time.monotonic() - started_at < 120
     for words in ("bill more", "Totals", "Excluded", "held", "applied", "It finds nothing to do: 0 changes."):
         assert words in told, words
+    for words in (
+        "order more",
+        "order less",
+        "order and bill",
+        "not counted: Birch & Rowe LLP",
+        "Licensed",
+        "to order:",
+    ):
+        assert words in told, words
     assert told.count("✓ as approved") == CORRECTED
     assert "✗" not in told
     assert all(line.isprintable() for line in told.splitlines())
