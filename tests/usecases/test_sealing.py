@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+from dataclasses import fields, replace
 
 import pytest
 
+from tests.fakes.state_memory import Memory
 from tests.usecases.office import APPROVER, PERIOD, PERSON, Office, open_office, small_month
 from trueup.domain.errors import (
     Conflict,
@@ -148,6 +150,31 @@ def test_a_plan_of_a_closed_month_can_neither_be_released_nor_approved(month: Of
     assert month.state.plans.get(plan.id) == plan
 
 
+@pytest.mark.fault("A25")
+def test_A25_a_table_restored_to_yesterday_bills_nothing_twice_and_its_month_is_closed_again(month: Office) -> None:
+    plan = month.run().plan
+    memory = month.state.runs._memory  # type: ignore[attr-defined]  # what a restore does is done below the ports
+    yesterday = {field.name: copy.deepcopy(getattr(memory, field.name)) for field in KEPT}
+    for change in plan.held:
+        plan = month.release(plan, change.id)
+    month.apply(month.approve(plan))
+    lost = seal(month)
+    billed, written = {line.id: line.quantity for line in month.psa.lines.values()}, len(month.psa.writes)
+
+    for name, value in yesterday.items():
+        setattr(memory, name, value)
+    assert month.state.sealed_months.links() == ()
+    # The restored plan waits again; a run reads what the PSA says by now, and nothing is left to correct.
+    outcome = month.run()
+    assert outcome.plan.changes == ()
+    assert {line.id: line.quantity for line in month.psa.lines.values()} == billed
+    assert len(month.psa.writes) == written
+    link = seal(month)
+    assert (link.number, link.version) == (1, 1)
+    assert link.hash != lost.hash, "the hash that was kept elsewhere tells that the table was set back"
+    assert verify_months(PERIOD, state=month.state).broken is None
+
+
 def test_a_month_is_not_closed_while_a_plan_is_applied(month: Office) -> None:
     done(month)
     month.state.leases.acquire("apply", owner="somebody", seconds=60)
@@ -170,6 +197,10 @@ def test_a_comparison_that_comes_in_between_is_closed_with(month: Office, monkey
     link = seal(month)
     assert [run.id for run in contents_of(link, month.state.sealed_months).runs][-1] == "2026-09-003"
     assert contents_of(link, month.state.sealed_months).comparison == month.state.reconciliations.get(PERIOD)
+
+
+KEPT = [field for field in fields(Memory) if field.name not in {"clock", "switches", "lock"}]
+"""What a table holds."""
 
 
 def calls_of_sealing() -> list[str]:
