@@ -44,6 +44,9 @@ MEMBERS: dict[str, frozenset[str]] = {
 }
 """What each action takes of the body; anything else is refused."""
 
+_WAIT_SECONDS_MAXIMUM = 3.0
+"""The gateway waits for half a minute at most; whoever is asked to wait longer sends the request again."""
+
 FOR_APPROVERS = frozenset({"release", "approve", "reject", "resolve", "send"})
 """What decides or orders; the rest is for preparers."""
 
@@ -191,6 +194,7 @@ def _send(order_id: str, body: OrderActionBody, caller: Caller) -> ChangeOrder:
         change_orders=state.change_orders,
         leases=state.leases,
         clock=bootstrap.clock(),
+        wait_seconds_maximum=_WAIT_SECONDS_MAXIMUM,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from trueup.api.views import View, time_text
 from trueup.domain.change_orders import ChangeOrder
-from trueup.domain.order_parts import Sending, Signature
+from trueup.domain.order_parts import OrderRoute, Sending, Signature
 from trueup.domain.order_tracking import Patience, due_from, is_late
 from trueup.domain.order_work_items import work_item
 
@@ -83,7 +83,7 @@ def _submission_view(order: ChangeOrder) -> View | None:
         return None
     downsell = order.downsell
     return {
-        "route": "api" if order.sending is not None and order.was_sent else order.route.value,
+        "route": (OrderRoute.API if order.was_posted else order.route).value,
         "by": None if order.submitted is None else order.submitted.by,
         "at": None if order.submitted is None else time_text(order.submitted.at),
         "order_number": order.order_number or None,

@@ -94,9 +94,14 @@ class ChangeOrder:
         return self.vendor_id, self.service_id
 
     @property
+    def was_posted(self) -> bool:
+        """Whether it was, or was about to be, posted to the vendor's API; then it is never posted again."""
+        return self.sending is not None and self.sending.order_begun_at is not None
+
+    @property
     def was_sent(self) -> bool:
         """Whether the vendor may have it: a person said so, or the API was about to be told."""
-        return self.submitted is not None or (self.sending is not None and self.sending.order_begun_at is not None)
+        return self.submitted is not None or self.was_posted
 
     @property
     def is_open(self) -> bool:
@@ -199,11 +204,7 @@ class ChangeOrder:
     ) -> Self:
         """A person typed it in. Raises InputInvalid naming what is missing, Conflict when it is not approved."""
         self._require(OrderState.APPROVED, action="marked as submitted")
-        if self.sending is not None and self.sending.order_begun_at is not None:
-            raise Conflict(
-                f"order {self.id} was being sent through the API",
-                remedy=f"Find out first what became of that: trueup orders send {self.id}.",
-            )
+        self._require_not_on_its_way()
         _require_text(order_number, "order_number")
         if not order_number.strip():
             raise InputInvalid(

@@ -39,8 +39,10 @@ from trueup.usecases.opening import connected, open_vendor, stored_fields
 from trueup.usecases.reading import PAGES_MAXIMUM
 
 LEASE_SECONDS = 300
+WAIT_SECONDS_MAXIMUM = 60.0
+"""How long the vendor may ask to wait before an order is given back to whoever sends it."""
+
 _WAITS_MAXIMUM = 3
-_WAIT_SECONDS_MAXIMUM = 60.0
 _ATTEMPTS = 5
 
 
@@ -81,10 +83,12 @@ def send_order(
     change_orders: ChangeOrders,
     leases: Leases,
     clock: Clock,
+    wait_seconds_maximum: float = WAIT_SECONDS_MAXIMUM,
 ) -> ChangeOrder:
     """Send it, or find out what became of it when it was sent before. Calling it again never sends it again.
 
-    ``owner`` names this very execution: two at once are refused. Raises NotFound, LeaseHeld, Conflict when it is not
+    ``owner`` names this very execution: two at once are refused. A vendor that asks to wait longer than
+    ``wait_seconds_maximum`` is not waited for. Raises NotFound, LeaseHeld, Conflict when it is not
     approved or the count moved (with the figures), InputInvalid without the word on the agreement, and VendorTrouble of
     any kind only when surely nothing was ordered.
     """
@@ -96,7 +100,7 @@ def send_order(
         order = change_orders.get(order_id)
         if order.was_sent or order.state in {OrderState.NEEDS_REVIEW, OrderState.EXPIRED}:
             return sender.find_out(order)
-        return sender.send(order, agreement_acknowledged=agreement_acknowledged)
+        return sender.send(order, agreement_acknowledged, wait_seconds_maximum)
     finally:
         leases.release(lease, owner=owner)
 
@@ -128,7 +132,7 @@ class _Sender:
         self._clock = clock
         self._hold = hold
 
-    def send(self, order: ChangeOrder, *, agreement_acknowledged: bool) -> ChangeOrder:
+    def send(self, order: ChangeOrder, agreement_acknowledged: bool, wait_seconds_maximum: float) -> ChangeOrder:
         """A 429 is documented as not executed, so it alone is waited for, a bounded number of times; the count is read
         again after every wait.
         """
@@ -136,7 +140,7 @@ class _Sender:
             try:
                 return self._try(order, agreement_acknowledged=agreement_acknowledged)
             except RateLimited as limited:
-                if attempt == _WAITS_MAXIMUM or limited.wait_seconds > _WAIT_SECONDS_MAXIMUM:
+                if attempt == _WAITS_MAXIMUM or limited.wait_seconds > wait_seconds_maximum:
                     raise
                 self._clock.sleep(limited.wait_seconds)
                 self._hold()
