@@ -85,6 +85,16 @@ def test_a_state_that_is_gone_leads_to_a_full_read(trouble: dict[str, object]) -
         assert delta_queries(site) == ["$deltatoken", "$select"]
 
 
+def test_a_round_that_is_called_off_in_the_middle_is_begun_once_more() -> None:
+    with connected((HARBOR,)) as site:
+        site.simulator.user_page_size = 2
+        site.simulator.faults.add("sync_state_lost", path=DELTA, query="$skiptoken")
+        assert len(site.users()) == 5
+        assert delta_queries(site).count("$select") == 2
+        site.simulator.faults.add("sync_state_lost", path=DELTA, query="$skiptoken", times=0)
+        assert "410" in site.read_harbor().failure
+
+
 def test_a_state_that_expired_at_the_vendor_leads_to_a_full_read() -> None:
     with connected((HARBOR,)) as site:
         site.simulator.delta_token_days = 2

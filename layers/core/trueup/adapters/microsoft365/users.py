@@ -29,6 +29,7 @@ many days all the same: a mailbox that became a shared one is not told as a chan
 """
 
 _DOING: Final = "reading users"
+_GONE = 410
 _MARK_CHARACTERS_MAXIMUM = 8_000
 _MARK = re.compile(
     r"1:(?P<since>[0-9]{4}-[0-9]{2}-[0-9]{2}):(?P<path>/v1\.0/users/[!-~]{1,8000})", re.ASCII | re.DOTALL
@@ -100,10 +101,18 @@ def read_changes(session: GraphSession, earlier: TenantLicenses, mark: Mark) -> 
 def read_all(session: GraphSession, *, keeping: TenantLicenses | None, since: date) -> UsersRead:
     """All licensed users. Those who are as they were in ``keeping`` keep their mailbox kind.
 
-    Raises ReadIncomplete where the pages end without a delta link, and as GraphSession.
+    Graph may call off a round at any page with 410 and want a new one from the start (documented); it is begun again
+    once. Raises ReadIncomplete where the pages end without a delta link, and as GraphSession.
     """
-    merge = _Merge({})
-    path = _read_round(session, merge, DELTA_PATH, (("$select", SELECTED),))
+    selected = (("$select", SELECTED),)
+    try:
+        merge = _Merge({})
+        path = _read_round(session, merge, DELTA_PATH, selected)
+    except RequestRefused as error:
+        if error.status != _GONE:
+            raise
+        merge = _Merge({})
+        path = _read_round(session, merge, DELTA_PATH, selected)
     users = merge.users
     if keeping is not None:
         users.update(_unchanged(users, keeping.users))
