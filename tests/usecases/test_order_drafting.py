@@ -263,6 +263,7 @@ class TestFollowing:
         assert (done.state, done.settled is not None) == (OrderState.REFLECTED, True)
         last = list(state.history.all())[-1].audit
         assert (last.action, last.actor, last.run_id) == ("change order reflected", "trueup", "run-9")
+        assert last.evidence == "d" * 64, "the read that shows it"
         assert read(state, clock, 44) == Noted()
 
     def test_a_count_that_went_elsewhere_needs_a_person(self, state: FakeState, clock: FakeClock) -> None:

@@ -104,7 +104,7 @@ def note_reads(
         if moved is order:
             continue
         what: OrderState | str = moved.state if moved.state is not order.state else "chased"
-        if _save_if_unmoved(moved, order, change_orders, run_id=snapshot.run_id, at=clock.now()):
+        if _save_if_unmoved(moved, order, change_orders, snapshot, clock.now()):
             noted.setdefault(what, []).append(order.id)
     return Noted(
         reflected=tuple(noted.get(OrderState.REFLECTED, ())),
@@ -320,13 +320,14 @@ def _after(
 
 
 def _save_if_unmoved(
-    moved: ChangeOrder, before: ChangeOrder, change_orders: ChangeOrders, *, run_id: str, at: datetime
+    moved: ChangeOrder, before: ChangeOrder, change_orders: ChangeOrders, snapshot: Snapshot, at: datetime
 ) -> bool:
-    """Whether it was stored. An order that a person has moved meanwhile waits for the next read."""
+    """Whether it was stored, with the read as its evidence. An order that a person has moved waits for the next one."""
     action = "chased" if moved.state is before.state else moved.state.value.replace("_", " ")
     why = moved.settled_why or moved.remark
+    audit = audit_of(moved, action, actor="trueup", at=at, why=why, run_id=snapshot.run_id)
     try:
-        change_orders.save(moved, audit_of(moved, action, actor="trueup", at=at, why=why, run_id=run_id))
+        change_orders.save(moved, replace(audit, evidence=snapshot.digest))
     except VersionConflict:
         return False
     return True
