@@ -185,7 +185,10 @@ class Microsoft365Licenses:
 
 
 def _without_mixed(outcomes: Sequence[_Outcome]) -> list[_Outcome]:
-    """The outcomes, those failed that show a user who is in another tenant too: a user's id is one tenant's only."""
+    """The outcomes, those failed that show a user who is in another tenant too: a user's id is one tenant's only.
+
+    Pages of users do not name their tenant, so this is all that can be seen of a mix-up, and it is seen within a page.
+    """
     holders: dict[str, int] = {}
     mixed: set[int] = set()
     for number, outcome in enumerate(outcomes):

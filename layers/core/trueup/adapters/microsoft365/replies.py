@@ -42,8 +42,8 @@ def raise_refusal(reply: HttpReply, *, doing: str, permission: str, secrets: Col
         doing=doing,
         permission=permission,
         credential_remedy=CREDENTIAL_REMEDY,
-        permission_remedy=f"Give the application the permission {permission} in the Entra admin center, and have an "
-        "administrator of that tenant consent to it.",
+        permission_remedy=f"Give the application the permission {permission} in the Entra admin center, have an "
+        "administrator of that tenant consent to it, and check that the delegated relationship (GDAP) has not ended.",
     )
     code, message = graph_error(_document(reply), secrets=secrets)
     raise_by_status(reply, call, message or code or "no reason given", vendor_code=code or None)
