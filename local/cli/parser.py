@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any, Literal, NoReturn
 
 from local.cli.parser_connecting import PSAS_WITH_AN_API, add_connecting
@@ -20,6 +21,7 @@ from local.cli.parser_notices import add_notices
 from local.cli.parser_offline import add_kept_mappings, add_offline
 from local.cli.parser_orders import add_orders
 from local.cli.parser_portal import add_portal_users
+from local.cli.parser_simulating import add_simulate
 from trueup.domain.errors import InputInvalid
 
 Access = Literal["none", "read", "write"]
@@ -171,6 +173,14 @@ def _add_reading(commands: _Commands) -> None:
     products.add_argument("text", metavar="TEXT", help="part of a Product ID or name")
 
 
+def day_to_come(text: str) -> date:
+    """The day that an option names. Raises ArgumentTypeError, which argparse tells with the option's name."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as bad:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no day; write it as YYYY-MM-DD") from bad
+
+
 def _add_reading_options(parser: Parser) -> None:
     parser.add_argument("--accept-drop", action="store_true", help="believe a list that is much shorter than last time")
     file = parser.add_mutually_exclusive_group()
@@ -212,7 +222,7 @@ def _add_mapping(commands: _Commands) -> None:
         if name == "exclude":
             exclude.add_argument("--owner", metavar="NAME", default="", help="who answers for it")
             exclude.add_argument(
-                "--review-on", metavar="YYYY-MM-DD", type=date.fromisoformat, help="when it is to be looked at again"
+                "--review-on", metavar="YYYY-MM-DD", type=day_to_come, help="when it is to be looked at again"
             )
     per_user = group.add(
         "per-user", "mapping:per_user", "write", "Say whether a service is sold by the licensed user",
@@ -335,6 +345,7 @@ def _add_machine(commands: _Commands) -> None:
     _add_psa(simulators)
     simulators.add_argument("--world", metavar="WORLD", default="demo", help="demo (default), or a number of clients")
     simulators.add_argument("--latency-seconds", metavar="S", type=float, default=0.0, help="added to every answer")
+    add_simulate(commands)
     commands.add("doctor", "doctor:doctor", "none", "Explain what is missing on this machine", "trueup doctor")
     tenant = commands.group("tenant", "Tenants that are deployed from samconfig.toml")
     add = tenant.add(

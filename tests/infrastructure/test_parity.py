@@ -157,15 +157,16 @@ TABLE: dict[str, Over | OnlyHere] = {
     "callbacks list": Over(("GET /v1/callbacks",)),
     "callbacks remove": Over(("DELETE /v1/callbacks/{callback_id}",)),
     "notices channels": Over(("GET /v1/notice-channels",)),
-    "notices set": Over(("PUT /v1/notice-channels/{name}",), {
+    "notices set": Over(("PUT /v1/notice-channels/{channel}",), {
         "--kind": "kinds", "--webhook-env": "webhook_url", "--company": "ticket", "--queue": "ticket",
         "--priority": "ticket", "--status": "ticket", "--type": "ticket"}),
-    "notices test": Over(("POST /v1/notice-channels/{name}/test",)),
-    "notices remove": Over(("DELETE /v1/notice-channels/{name}",)),
+    "notices test": Over(("POST /v1/notice-channels/{channel}/test",)),
+    "notices remove": Over(("DELETE /v1/notice-channels/{channel}",)),
     "notices list": Over(("GET /v1/notices",), {"--period": "period"}),
     "demo": OnlyHere("it plays on simulators of its own"),
     "serve": OnlyHere("it is what answers the API on one machine"),
     "simulators": OnlyHere("they stand in for the vendors"),
+    "simulate": OnlyHere("it plays on simulators of its own"),
     "doctor": OnlyHere("it looks at this machine"),
     "tenant add": OnlyHere("a stack has one tenant, and is deployed by who holds samconfig.toml"),
 }  # fmt: skip
