@@ -20,7 +20,7 @@ from trueup.usecases.notices import channel_settings, remove_channel, set_channe
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools leaves it without types.
 
-Name = Annotated[ChannelName, Path()]
+Channel = Annotated[ChannelName, Path()]
 
 
 @router.get(
@@ -33,20 +33,20 @@ def list_channels() -> dict[str, Any]:
 
 
 @router.put(
-    "/v1/notice-channels/<name>",
+    "/v1/notice-channels/<channel>",
     tags=["notices"],
     summary="Set a channel: what it takes, and where it goes",
     description="Without kinds it takes all there are, tickets what a person must act on. A webhook's address is kept "
     "in the vault and never given back; leave it out to change only what the channel takes.",
 )
-def put_channel(name: Name, body: Annotated[NoticeChannelBody, Body()]) -> Response[str]:
+def put_channel(channel: Channel, body: Annotated[NoticeChannelBody, Body()]) -> Response[str]:
     caller = allowed(router, Role.ADMIN)
     return written(
         router,
         caller,
         lambda: channel_view(
             set_channel(
-                name,
+                channel,
                 kinds=body.kinds,
                 webhook_url=body.webhook_url.get_secret_value() if body.webhook_url is not None else "",
                 ticket=body.ticket.model_dump(exclude_none=True) if body.ticket is not None else None,
@@ -58,29 +58,29 @@ def put_channel(name: Name, body: Annotated[NoticeChannelBody, Body()]) -> Respo
 
 
 @router.delete(
-    "/v1/notice-channels/<name>", tags=["notices"], summary="Send nothing there any more; forget its address"
+    "/v1/notice-channels/<channel>", tags=["notices"], summary="Send nothing there any more; forget its address"
 )
-def delete_channel(name: Name) -> Response[str]:
+def delete_channel(channel: Channel) -> Response[str]:
     caller = allowed(router, Role.ADMIN)
     return written(
         router,
         caller,
-        lambda: channel_view(remove_channel(name, actor=caller.name, systems=bootstrap.notice_systems())),
+        lambda: channel_view(remove_channel(channel, actor=caller.name, systems=bootstrap.notice_systems())),
     )
 
 
 @router.post(
-    "/v1/notice-channels/<name>/test",
+    "/v1/notice-channels/<channel>/test",
     tags=["notices"],
     summary="Send a test message there now; the reply says what became of it",
 )
-def post_test(name: Name) -> Response[str]:
+def post_test(channel: Channel) -> Response[str]:
     caller = allowed(router, Role.ADMIN)
     return written(
         router,
         caller,
         lambda: delivery_view(
-            try_channel(name, actor=caller.name, period=_this_period(), systems=bootstrap.notice_systems())
+            try_channel(channel, actor=caller.name, period=_this_period(), systems=bootstrap.notice_systems())
         ),
     )
 

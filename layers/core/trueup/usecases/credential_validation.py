@@ -58,13 +58,9 @@ def connect(
     system is connected and nobody said to switch; then nothing is stored.
     """
     checked = _require_fields(name, fields)
-    if ends_on is not None and ends_on < clock.now().date():
-        raise InputInvalid(
-            "the credential has ended already", field="credential_ends_on", remedy="Make a new one, or correct the day."
-        )
+    _require_days_left(ends_on, clock)
     host = connections.address(name, address)
-    open_settings = _open_settings(name, checked)
-    wanted = Integration(name, address=host, settings=open_settings)
+    wanted = Integration(name, address=host, settings=_open_settings(name, checked))
     others = replaced_by(wanted, integrations)
     if others and not switch:
         raise _occupied(wanted, others[0])
@@ -80,14 +76,13 @@ def connect(
     if CREDENTIAL_FIELDS[name]:
         vault.put(name, host=host, fields=checked)
     # Another address or another company is another system: what was finished was the mapping of the old one.
-    is_same = before.address == host and before.settings == open_settings
-    finished_at = before.finished_at if is_same else None
+    finished_at = before.finished_at if before.system == wanted.system else None
     return integrations.save(
         Integration(
             name=name,
             state=ConnectionState.ACTIVE if finished_at else ConnectionState.PENDING,
             address=host,
-            settings=open_settings,
+            settings=wanted.settings,
             identifier_tail=_tail(name, checked),
             report=report,
             checked_at=now,
@@ -95,9 +90,7 @@ def connect(
             version=before.version,
             credential_ends_on=ends_on,
         ),
-        Audit(
-            at=now, actor=actor, action="integration connected", subject=name, before=before.system, after=wanted.system
-        ),
+        Audit(now, actor, "integration connected", name, before.system, wanted.system),
     )
 
 
@@ -168,6 +161,13 @@ def replaced_by(wanted: Integration, integrations: Integrations) -> tuple[Integr
         if item.name is not wanted.name or (item.name.side is Side.PSA and item.system != wanted.system):
             others.append(item)
     return tuple(others)
+
+
+def _require_days_left(ends_on: date | None, clock: Clock) -> None:
+    if ends_on is not None and ends_on < clock.now().date():
+        raise InputInvalid(
+            "the credential has ended already", field="credential_ends_on", remedy="Make a new one, or correct the day."
+        )
 
 
 def _occupied(wanted: Integration, other: Integration) -> Conflict:
