@@ -18,6 +18,8 @@ from tests.handlers.event_checks import CASES, Case
 from tests.handlers.stage import VIEWER, Stage
 from tests.served_routes import all_routes, route_of
 
+NOBODY = "http://127.0.0.1:9"
+"""Where a message goes to that must reach nobody: nothing listens there."""
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 CAPABILITIES = {definition.capability for definition in local_deployment().functions()}
 ROUTE_KEYS = {
@@ -60,6 +62,7 @@ def substitutes(stage: Stage, account: str) -> dict[str, str]:
         "1001": free,
         "https://api.services.mimecast.com": stage.mimecast.url,
         "https://api-na.myconnectwise.net": stage.connectwise.url,
+        "https://hooks.slack.com": NOBODY,
         "example-mimecast-client-id": credentials.MIMECAST_CLIENT_ID,
         "example-mimecast-client-secret": credentials.MIMECAST_CLIENT_SECRET,
         "example-company": credentials.CONNECTWISE_COMPANY_ID,

@@ -28,6 +28,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/license-mappings": {"decisions": [{"vendor_account_id": "x", "psa_account_id": "1"}]},
     "PUT /v1/license-mappings/{tenant_id}": {"psa_account_id": "1"},
     "PUT /v1/counting-policies/{scope}": {"minimum_seats": 5, "reason": "because"},
+    "PUT /v1/notice-channels/{channel}": {"kinds": ["run_missed"]},
     "POST /v1/plans": {"run_id": "2026-11-001"},
     "POST /v1/plans/{plan_id}/changes/{change_id}/release": {"reason": "because"},
     "POST /v1/plans/{plan_id}/approve": {"checksum": "0" * 64},
@@ -50,7 +51,7 @@ WITH_BODY = sorted(BODIES)
 LISTS_WITH_CURSOR = ("/v1/account-mappings", "/v1/license-mappings", "/v1/reconciliation", "/v1/history")
 
 
-NAMED = {"name": "mimecast", "kind": "lines", "what": "accounts"}
+NAMED = {"name": "mimecast", "kind": "lines", "what": "accounts", "channel": "ticket"}
 """Parts of a path that must be one of a few words; every other part is an id."""
 
 
