@@ -174,6 +174,15 @@ class TestWords:
         assert "vendor: 250 read, not complete" in body_lines(told)
         assert "psa: 300 read" in body_lines(told)
 
+    def test_a_side_that_the_month_goes_on_without_says_why(self) -> None:
+        lost = SideProgress(Side.LICENSES, problem="consent was withdrawn", remedy="Ask for it again.")
+        told = wording.sync_incomplete(run(sides=(SideProgress(Side.VENDOR, 1, 5, done=True), lost)), NOW)
+        assert told.subject == f"licenses were not read in run {run().id}, which goes on without them"
+        assert "Cause: consent was withdrawn" in body_lines(told)
+        assert "What to do: Ask for it again." in body_lines(told)
+        failed = wording.sync_incomplete(run(RunState.FAILED, sides=(lost,), problem="pages repeat"), NOW)
+        assert "Cause: pages repeat" in body_lines(failed)
+
     def test_a_run_with_no_jump_and_no_trouble_asks_for_no_such_notice(self) -> None:
         assert wording.drop_or_jump_held(run(), None, NOW) is None
 

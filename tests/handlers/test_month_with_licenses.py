@@ -47,6 +47,7 @@ def licenses_of(run: Run) -> SideProgress:
 def test_licenses_are_read_matched_and_compared(stage: Stage) -> None:
     calls, run = month_of(stage)
     assert calls.count("license_sync") == 1
+    assert calls.index("auto_matching") < calls.index("notification")
     assert [side.side for side in run.sides] == [Side.VENDOR, Side.PSA, Side.LICENSES]
     assert all(side.done for side in run.sides)
     assert stage.state.license_accounts.get(VendorAccountId(KNOWN_TENANT)).state is MappingState.MAPPED
@@ -69,6 +70,7 @@ def test_what_cannot_be_read_is_noted_and_the_month_goes_on(stage: Stage) -> Non
     stage.ok("DELETE", "/v1/files/licenses", role="preparer", person=PREPARER)
     calls, run = month_of(stage)
     assert calls.count("license_sync") == 1
+    assert calls.index("notification") < calls.index("auto_matching"), "people are told at once"
     assert run.state is RunState.WAITING_FOR_APPROVAL
     assert "no file of licenses" in licenses_of(run).problem
     problem = stage.ok("GET", f"/v1/runs/{run.id}")["sides"][2]["problem"]

@@ -286,9 +286,15 @@ class _Month:
                 return False
 
         branches = [branch(name, function) for name, function in sides.items()]
-        if self._context.step(lambda _: reads_licenses(self._runs.get(self._run_id)), name="choose-sides"):
+        with_licenses = self._context.step(lambda _: reads_licenses(self._runs.get(self._run_id)), name="choose-sides")
+        if with_licenses:
             branches.append(licenses)
         self._context.parallel(branches, name="read-sides").throw_if_error()
+        if with_licenses and self._context.step(lambda _: self._lacks_a_side(), name="look-at-sides"):
+            self._tell(NoticeKind.SYNC_INCOMPLETE)
+
+    def _lacks_a_side(self) -> bool:
+        return any(side.problem for side in self._runs.get(self._run_id).sides)
 
     def _failed(self, side: Side, trouble: TrueupError) -> str:
         return _ended(note_side_failed(self._run_id, side, trouble, runs=self._runs, clock=self._clock))

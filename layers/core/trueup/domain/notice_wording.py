@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from trueup.domain.integrations import Integration
 from trueup.domain.notices import Notice, NoticeKind, NoticeLine, NoticeLink, Severity
 from trueup.domain.plan import Change, Plan
-from trueup.domain.runs import Run, RunState
+from trueup.domain.runs import Run, RunState, SideProgress
 from trueup.domain.verdicts import Totals, Verdict
 
 HELD_SHOWN_MAXIMUM = 15
@@ -105,7 +105,12 @@ def credential_expiring(name: str, label: str, expires_on: date, period: str, at
 
 
 def sync_incomplete(run: Run, at: datetime) -> Notice:
-    """A read did not come to its end, so nothing of it is used."""
+    """A read did not come to its end, so nothing of it is used. Where the run went on, it is of a side that no month
+    waits for.
+    """
+    lost = next((side for side in run.sides if side.problem), None)
+    if lost is not None and not run.problem:
+        return _side_not_read(run, lost, at)
     return Notice(
         NoticeKind.SYNC_INCOMPLETE,
         run.period,
@@ -119,6 +124,24 @@ def sync_incomplete(run: Run, at: datetime) -> Notice:
                 for side in run.sides
             ),
             NoticeLine("Nothing of an incomplete read is used, and nothing was changed."),
+        ),
+        at,
+        Severity.PROBLEM,
+        (_runs_link(),),
+    )
+
+
+def _side_not_read(run: Run, side: SideProgress, at: datetime) -> Notice:
+    """The month goes on without this side."""
+    return Notice(
+        NoticeKind.SYNC_INCOMPLETE,
+        run.period,
+        f"{run.id} {side.side.value}",
+        f"{side.side.value} were not read in run {run.id}, which goes on without them",
+        (
+            NoticeLine(side.problem, "Cause"),
+            NoticeLine(side.remedy or "Start the run again.", "What to do"),
+            NoticeLine("Counts of this side are failed, never 0; nothing is billed or ordered by them."),
         ),
         at,
         Severity.PROBLEM,
