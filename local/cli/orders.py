@@ -13,7 +13,7 @@ from trueup import bootstrap
 from trueup.api.order_spreadsheet import all_orders
 from trueup.api.order_views import order_view, order_with_work_view
 from trueup.domain.change_orders import ChangeOrder
-from trueup.domain.order_parts import OrderState
+from trueup.domain.order_parts import OrderState, Signature
 from trueup.domain.order_tracking import is_late
 from trueup.domain.order_work_items import work_item
 from trueup.domain.periods import Period
@@ -194,6 +194,8 @@ def _told(workplace: Workplace, order: ChangeOrder) -> int:
     output.line(f"  why      {reason.licensed} licensed on {reason.counted_at:%Y-%m-%d} {shown(reason.policy, 80)}")
     if _remark(order):
         output.line(f"  to know  {shown(_remark(order), 300)}")
+    if order.submitted is not None:
+        output.line(f"  ordered  {_ordered(order, order.submitted)}")
     if order.state in {OrderState.DRAFT, OrderState.APPROVED}:
         _say_what_to_type(output, order)
     for note in order.notes if order.state is OrderState.DRAFT else ():
@@ -201,6 +203,18 @@ def _told(workplace: Workplace, order: ChangeOrder) -> int:
     output.line(f"  checksum {order.checksum}")
     _say_what_comes_next(output, order)
     return EXIT_DONE
+
+
+def _ordered(order: ChangeOrder, submitted: Signature) -> str:
+    """When, by whom and under which number; for a decrease until when it can be cancelled."""
+    text = f"{submitted.at:%Y-%m-%d %H:%M} UTC by {shown(submitted.by, 60)}"
+    if order.order_number:
+        text += f", number {shown(order.order_number, 60)}"
+    if order.downsell is not None:
+        text += f"; it can be cancelled until {order.downsell.deadline}"
+        if order.downsell.effective_on is not None:
+            text += f" and counts from {order.downsell.effective_on}"
+    return text
 
 
 def _say_what_to_type(output: Output, order: ChangeOrder) -> None:

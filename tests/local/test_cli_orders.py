@@ -95,6 +95,8 @@ def test_a_decrease_asks_for_its_deadline_and_can_be_withdrawn(there: Machine) -
     assert (refused["code"], refused["field"]) == ("input_invalid", "downsell_deadline")
     done = there(*submitted, "--downsell-deadline", "2026-12-20", "--effective-on", "2027-01-01", "--json").document
     assert done["submitted"]["downsell_deadline"] == "2026-12-20"
+    told = there("orders", "show", order["id"]).out
+    assert "it can be cancelled until 2026-12-20 and counts from 2027-01-01" in told
     cancelled = there("orders", "cancel", order["id"], "--reason", "the client stays", "--json").document
     assert (cancelled["state"], cancelled["settled"]["why"]) == ("cancelled", "the client stays")
 

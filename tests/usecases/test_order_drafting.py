@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -70,13 +71,14 @@ def compare(
     *rows: Row,
     run_id: str = "run-1",
     excluded: tuple[ExcludedAccount, ...] = (),
+    policy: OrderPolicy = POLICY,
 ) -> Drafted:
     found: Reconciliation = replace(reconciliation(rows), excluded=excluded)
     return draft_orders(
         found,
         run_id=run_id,
         actor="schedule",
-        policy=POLICY,
+        policy=policy,
         time_zone=ZoneInfo("America/New_York"),
         change_orders=state.change_orders,
         clock=clock,
@@ -131,6 +133,16 @@ class TestDrafting:
         assert compare(state, clock, needing(1, 40, 44), run_id="run-2") == Drafted(kept=(first.id,))
         again = only(state)
         assert (again.run_id, again.confirmed_at, again.checksum) == ("run-2", clock.now(), first.checksum)
+
+    def test_a_draft_that_another_limit_holds_now_loses_its_release(self, state: FakeState, clock: FakeClock) -> None:
+        compare(state, clock, needing(1, 40, 90))
+        step(state, only(state).released(OrderRelease("ann", clock.now(), "counted")))
+        compare(state, clock, needing(1, 40, 90), run_id="run-2")
+        assert not only(state).is_held, "nothing but the run is another one"
+        compare(state, clock, needing(1, 40, 90), run_id="run-3", policy=replace(POLICY, change_seats=7))
+        assert (only(state).is_held, only(state).release) == (True, None)
+        compare(state, clock, needing(1, 40, 90), run_id="run-4", policy=replace(POLICY, change_percent=Decimal(500)))
+        assert only(state).holds == ()
 
     def test_other_figures_make_the_draft_anew_and_its_release_falls(self, state: FakeState, clock: FakeClock) -> None:
         compare(state, clock, needing(1, 40, 90))

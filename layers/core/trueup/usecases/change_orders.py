@@ -261,6 +261,10 @@ class _Drafting:
         if (found.current, found.target) == (need.agreement, need.target):
             if found.run_id != self._run_id:
                 again = replace(found, run_id=self._run_id, reason=reason, confirmed_at=at)
+                again = checked(again, self._policy, self._on)
+                if again.holds != found.holds:
+                    # The limits are others now, or a term is over: a release was given for what held it then.
+                    again = replace(again, release=None)
                 self._orders.save(again, self._audit(again, "still needed", at))
             return "kept", found.id
         fresh = found.redrafted(current=need.agreement, target=need.target, reason=reason, by=self._actor, at=at)
@@ -270,15 +274,16 @@ class _Drafting:
 
     def _draft(self, row: Row, need: OrderNeed) -> ChangeOrder:
         at = self._clock.now()
-        member = next(one for one in row.members if _is_of(one.vendor_id, one.service_id, need))
+        names = {(one.vendor_id, one.service_id): (one.vendor_name, one.service_name) for one in row.members}
+        vendor_name, service_name = names.get(_place(need), ("", ""))
         order = ChangeOrder(
             id=self._unused_id(_place(need)),
             period=self._period,
             run_id=self._run_id,
             vendor_id=need.vendor_id,
-            vendor_name=member.vendor_name,
+            vendor_name=vendor_name or str(need.vendor_id),
             service_id=need.service_id,
-            service_name=member.service_name or str(need.service_id),
+            service_name=service_name or str(need.service_id),
             psa_account_id=row.psa_account_id,
             psa_account_name=row.psa_account_name,
             current=need.agreement,
@@ -366,10 +371,6 @@ def _reason(row: Row, need: OrderNeed, at: datetime) -> OrderReason:
 
 def _place(need: OrderNeed) -> Place:
     return need.vendor_id, need.service_id
-
-
-def _is_of(vendor_id: str, service_id: str, need: OrderNeed) -> bool:
-    return (vendor_id, service_id) == (need.vendor_id, need.service_id)
 
 
 def _seats(order: ChangeOrder) -> OrderedSeats:
