@@ -303,6 +303,10 @@ def _describe_sync(workplace: Workplace, read: ReadSide) -> None:
     if read.tenants is not None:
         words = mapping_totals_text(read.tenants.totals, TENANT_WORDS)
         output.line(f"{words} ({read.tenants.newly_mapped} of them just now, by name).")
+        if read.tenants.totals.unmapped or read.tenants.totals.ambiguous:
+            output.line(
+                "  Until they are mapped or excluded (trueup tenants list) their clients have no licensed count."
+            )
     _describe_licenses_trouble(workplace, read)
     for snapshot in read.snapshots:
         if snapshot.accounts_as_of is not None:

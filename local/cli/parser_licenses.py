@@ -69,7 +69,7 @@ def _add_tenants(commands: _Commands) -> None:
     importing = group.add(
         "import", "licenses:import_file", "write", "Take decisions from a file: all of them or none",
         "trueup tenants import tenants.csv",
-        "Columns as trueup tenants export writes them: vendor_account_id (the tenant id), psa_account_id and, to "
+        "Columns as trueup tenants export writes them: tenant_id (or vendor_account_id), psa_account_id and, to "
         "exclude, reason.",
     )  # fmt: skip
     importing.add_argument("file", metavar="FILE.csv")

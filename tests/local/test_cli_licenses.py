@@ -96,6 +96,9 @@ def test_a_tenant_is_decided_on_and_taken_back(desk: Desk, tmp_path: Path) -> No
     assert desk("tenants", "exclude", tenant.id, "--reason", "our own tenant").code == 0
     assert desk.document("tenants", "import", str(kept))["changed"] == 1
     assert desk.client_of(tenant) == client
+    kept.write_text(f"tenant_id,psa_account_id,reason\n{tenant.id},,our own\n", encoding="utf-8")
+    assert desk.document("tenants", "import", str(kept))["changed"] == 1
+    assert desk("tenants", "map", tenant.id, client).code == 0
 
 
 def test_everybody_of_a_client_is_in_or_out_with_the_reason(desk: Desk) -> None:

@@ -100,7 +100,7 @@ SERVICE_COLUMNS = (
     "former_product_code",
 )
 
-_OTHER_NAMES = {"vendor_id": "vendor_account_id", "psa_id": "psa_account_id"}
+_OTHER_NAMES = {"vendor_id": "vendor_account_id", "tenant_id": "vendor_account_id", "psa_id": "psa_account_id"}
 _OPEN = (MappingState.UNMAPPED, MappingState.AMBIGUOUS)
 """States in which a row asks for a decision; what an export says of one is no decision."""
 
@@ -235,7 +235,7 @@ def read_mappings(content: bytes) -> list[MappingRow]:
 
     A row whose ``mapping`` column says unmapped or ambiguous is skipped unless somebody filled in a client or a reason,
     so that an export can be edited and imported again. The columns may also be called as on the command line, vendor_id
-    and psa_id. Raises InputInvalid (``file``) naming the line.
+    (or tenant_id, in a file of tenants) and psa_id. Raises InputInvalid (``file``) naming the line.
     """
     return [
         MappingRow(
