@@ -282,6 +282,29 @@ def test_a_read_that_finds_it_while_it_is_answered_stands(desk: Desk) -> None:
     assert len(desk.orders.orders) == 1
 
 
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_sender_that_slept_after_its_mark_posts_nothing(desk: Desk, settled: bool) -> None:
+    """Whether or not a person has settled the order meanwhile, who then counts."""
+    save = desk.state.change_orders.save
+
+    def slept(order: ChangeOrder, audit: Audit) -> ChangeOrder:
+        stored = save(order, audit)
+        if audit.action == "change order about to be posted":
+            desk.clock.advance(1000)
+            if settled:
+                unclear = save(stored.unclear("nobody was heard of", desk.clock.now()), audit)
+                save(unclear.resolved(OrderState.CANCELLED, Signature("ann", desk.clock.now()), "no order"), audit)
+        return stored
+
+    object.__setattr__(desk.state.change_orders, "save", slept)
+    with pytest.raises(Conflict, match="60 seconds"):
+        desk.send()
+    assert desk.orders.orders == []
+    assert (desk.order.state, desk.order.was_sent) == (
+        (OrderState.CANCELLED, True) if settled else (OrderState.APPROVED, False)
+    )
+
+
 def test_a_fresh_count_reads_no_further_than_the_account(desk: Desk) -> None:
     desk.vendor.add_account("Z9", "Last", 1, service_id=SERVICE)
     count = fresh_count(desk.vendor, draft().place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from trueup.domain.change_orders import ChangeOrder
@@ -41,6 +41,9 @@ from trueup.usecases.reading import PAGES_MAXIMUM
 LEASE_SECONDS = 300
 WAIT_SECONDS_MAXIMUM = 60.0
 """How long the vendor may ask to wait before an order is given back to whoever sends it."""
+
+POST_WITHIN = timedelta(seconds=60)
+"""So long after its mark an order may be posted; a lease lasts longer, and a person is asked for later still."""
 
 _WAITS_MAXIMUM = 3
 _ATTEMPTS = 5
@@ -203,6 +206,7 @@ class _Sender:
         self._hold()
         marked = order.order_begun(self._clock.now())
         order = self._save(marked, "about to be posted", f"{ask.expected} {ask.delta:+d} seats")
+        self._require_prompt(order)
         try:
             answer = self._gate.submission.order(ask, quote_id)
         except VendorTrouble as trouble:
@@ -216,6 +220,16 @@ class _Sender:
             return self._unanswered(order, answer)
         order = self._record(order, partial(self._taken, answer=answer), "submitted", answer.reason)
         return self._with_status(order) if order.state is OrderState.SUBMITTED and answer.reference else order
+
+    def _require_prompt(self, order: ChangeOrder) -> None:
+        """Raises Conflict, with nothing posted, when the process stood still after the mark (a laptop that slept): by
+        now somebody else may have settled the order and made another one.
+        """
+        begun_at = order.sending.order_begun_at if order.sending is not None else None
+        if begun_at is not None and self._clock.now() - begun_at > POST_WITHIN:
+            why = f"more than {POST_WITHIN.seconds} seconds went by before it could be posted"
+            self._record(order, lambda now: now.order_not_taken(why), "not taken", why)
+            raise Conflict(f"order {order.id} was not sent: {why}", remedy="Send it again.")
 
     def _taken(self, order: ChangeOrder, *, answer: OrderAnswer) -> ChangeOrder:
         return order.order_taken(self._clock.now(), request_id=answer.reference, order_number=answer.order_number)
