@@ -160,7 +160,7 @@ CREDENTIAL_FIELDS: dict[IntegrationName, tuple[CredentialField, ...]] = {
             "client_id",
             "Application (client) ID",
             False,
-            "Entra admin center, App registrations, the multitenant application that your clients' tenants consented to",
+            "Entra admin center, App registrations, the multitenant application that your clients' tenants allow",
         ),
         CredentialField("client_secret", "Client secret", True, "the application, Certificates & secrets: its Value"),
     ),

@@ -17,7 +17,7 @@ POLICY = "policy"
 
 @dataclass(frozen=True, slots=True)
 class SmallPart:
-    """The approved part, to be applied by its checksum. ``is_all`` is False when more of the plan waits for a person."""
+    """The approved part, to be applied by its checksum. ``is_all`` is False when the rest waits for a person."""
 
     plan: Plan
     is_all: bool
