@@ -339,7 +339,7 @@ def _add_machine(commands: _Commands) -> None:
     )
     serve.add_argument("--port", type=_port, default=DEFAULT_PORT, help=f"on 127.0.0.1 (default: {DEFAULT_PORT})")
     simulators = commands.add(
-        "simulators", "machine:simulators", "none", "Serve a simulated Mimecast and a simulated PSA, until Ctrl-C",
+        "simulators", "machine:simulators", "none", "Serve a simulated Mimecast, PSA and Microsoft 365, until Ctrl-C",
         "trueup simulators --psa halopsa --world 1000",
     )  # fmt: skip
     _add_psa(simulators)
