@@ -58,14 +58,6 @@ def test_licenses_are_read_matched_and_compared(stage: Stage) -> None:
     assert (shown["side"], shown["accounts"], shown["failed"], shown["problem"]) == ("licenses", 2, 0, None)
 
 
-def test_a_month_without_licenses_calls_no_function_for_them(stage_at: Callable[[str], Stage]) -> None:
-    stage = stage_at("mapped")
-    stage.ok("POST", "/v1/integrations/mimecast/finish", role="preparer", person=PREPARER)
-    calls, run = month_of(stage)
-    assert "license_sync" not in calls
-    assert [side.side for side in run.sides] == [Side.VENDOR, Side.PSA]
-
-
 def test_what_cannot_be_read_is_noted_and_the_month_goes_on(stage: Stage) -> None:
     stage.ok("DELETE", "/v1/files/licenses", role="preparer", person=PREPARER)
     calls, run = month_of(stage)
