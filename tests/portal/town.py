@@ -23,8 +23,9 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from local.chromium import ChromiumMissing, running_chromium
 from local.cli.home import environment_of
 from local.front_door import running_system
-from local.simulators import ConnectWiseSimulator, MimecastSimulator, World, demo_world
-from tests.handlers.stage import CONNECTWISE_FIELDS, MIMECAST_FIELDS, unhurried_vendors
+from local.simulators import SIMULATED_PSAS, ConnectWiseSimulator, MimecastSimulator, World, demo_world
+from local.simulators.server import Simulator
+from tests.handlers.stage import MIMECAST_FIELDS, unhurried_vendors
 
 AXE = Path(__file__).with_name("vendor") / "axe.min.js"
 WIDE = {"width": 1440, "height": 900}
@@ -52,7 +53,13 @@ class Town:
 
     url: str
     mimecast: MimecastSimulator
-    connectwise: ConnectWiseSimulator
+    psa: Simulator
+    psa_name: str = "connectwise"
+
+    @property
+    def connectwise(self) -> ConnectWiseSimulator:
+        assert isinstance(self.psa, ConnectWiseSimulator)
+        return self.psa
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         reply = requests.request(method, self.url + path, json=body, timeout=90)
@@ -62,7 +69,7 @@ class Town:
     def connect(self) -> None:
         for name, address, fields in (
             ("mimecast", self.mimecast.url, MIMECAST_FIELDS),
-            ("connectwise", self.connectwise.url, CONNECTWISE_FIELDS),
+            (self.psa_name, self.psa.url, dict(SIMULATED_PSAS[self.psa_name].fields)),
         ):
             self.api("PUT", f"/v1/integrations/{name}", {"address": address, "fields": fields})
 
@@ -86,19 +93,19 @@ class Town:
 
 
 @contextmanager
-def open_town(home: Path, world: World | None = None) -> Iterator[Town]:
+def open_town(home: Path, world: World | None = None, *, psa: str = "connectwise") -> Iterator[Town]:
     """The system of one home, with vendors of its own that answer as fast as they can."""
     chosen = world or demo_world()
-    mimecast, connectwise = MimecastSimulator(chosen), ConnectWiseSimulator(chosen)
+    mimecast, billing = MimecastSimulator(chosen), SIMULATED_PSAS[psa].open(chosen)
     with (
         environment_of({"TRUEUP_ALLOW_LOOPBACK": "1"}),
         unhurried_vendors(),
         mimecast,
-        connectwise,
+        billing,
         running_system(home, schedules=False) as url,
     ):
-        yield Town(url, mimecast, connectwise)
-    assert mimecast.internal_errors + connectwise.internal_errors == []
+        yield Town(url, mimecast, billing, psa)
+    assert mimecast.internal_errors + billing.internal_errors == []
 
 
 EVERY_RULE = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']"
