@@ -87,7 +87,7 @@ def months(workplace: Workplace, arguments: Namespace) -> int:
 
 def verify(workplace: Workplace, arguments: Namespace) -> int:
     """1 when a link of either chain, a part or a page is not what it was."""
-    proof = verify_months(arguments.period, state=workplace.state)
+    proof = verify_months(arguments.period, state=workplace.state, kept_hash=arguments.kept_hash)
     workplace.output.document(proof_view(proof))
     if not proof.holds:
         _say_what_is_broken(workplace.output, proof)

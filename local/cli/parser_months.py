@@ -29,6 +29,7 @@ def add_months(commands: _Commands) -> None:
         "Exit code 1 when something was; the first broken link is named.",
     )  # fmt: skip
     verify.add_argument("period", metavar="PERIOD", nargs="?", help="only this month's parts (default: all of them)")
+    verify.add_argument("--kept-hash", metavar="HASH", default="", help="a link must have this hash, kept elsewhere")
     replay = commands.add(
         "replay", "months:replay", "read", "Make a closed month again from its parts and compare the bytes",
         "trueup replay 2026-09",

@@ -140,7 +140,7 @@ TABLE: dict[str, Over | OnlyHere] = {
     "seal": Over(("POST /v1/months/{period}/seal",), {"--reason": "reason"}),
     "reopen": Over(("POST /v1/months/{period}/reopen",), {"--reason": "reason"}),
     "months": Over(("GET /v1/months",)),
-    "verify": Over(("GET /v1/history/verification",)),
+    "verify": Over(("GET /v1/history/verification",), {"--kept-hash": "kept_hash"}),
     "replay": Over(("GET /v1/months/{period}/replay",)),
     "evidence": Over(("GET /v1/months/{period}/evidence",), {
         "--client": "account", "--out": "(a screen downloads the file)"}),

@@ -32,7 +32,8 @@ def test_a_month_is_closed_proven_reported_and_reopened(tmp_path: Path) -> None:
 
         proof = there("verify", "--json").document
         assert (proof["holds"], proof["months"]["links"], proof["months"]["last_hash"]) == (True, 1, again["hash"])
-        assert there("verify", period).code == 0
+        assert there("verify", period, "--kept-hash", again["hash"].upper()).code == 0
+        assert there("verify", "--kept-hash", "0" * 64).code == 1
         replay = there("replay", period, "--json")
         assert (replay.code, replay.document["is_same"], replay.document["rows"]) == (0, True, len(found["rows"]))
 

@@ -172,7 +172,10 @@ def test_A25_a_table_restored_to_yesterday_bills_nothing_twice_and_its_month_is_
     link = seal(month)
     assert (link.number, link.version) == (1, 1)
     assert link.hash != lost.hash, "the hash that was kept elsewhere tells that the table was set back"
-    assert verify_months(PERIOD, state=month.state).broken is None
+    assert verify_months(PERIOD, state=month.state, kept_hash=link.hash).broken is None
+    broken = verify_months(PERIOD, state=month.state, kept_hash=lost.hash).broken
+    assert broken is not None
+    assert "the table set back" in broken.words
 
 
 def test_a_month_is_not_closed_while_a_plan_is_applied(month: Office) -> None:

@@ -126,9 +126,10 @@ def list_history(cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
 )
 def verify_history(
     period: Annotated[str | None, Query(max_length=7, description="Only this closed month's parts, YYYY-MM")] = None,
+    kept_hash: Annotated[str, Query(max_length=64, description="Hash of a link that was kept elsewhere")] = "",
 ) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
-    return proof_view(verify_months(period, state=bootstrap.state()))
+    return proof_view(verify_months(period, state=bootstrap.state(), kept_hash=kept_hash))
 
 
 EXPORTS = "reconciliation.csv, reconciliation.json, result.csv, plan.csv, mappings.csv, license-mappings.csv, "

@@ -59,8 +59,11 @@ class Proof:
         return self.broken is None and self.broken_event is None
 
 
-def verify_months(period: str | None, *, state: State) -> Proof:
+def verify_months(period: str | None, *, state: State, kept_hash: str = "") -> Proof:
     """Prove the chain of closed months and the history, with the parts and pages of one month or of all.
+
+    ``kept_hash`` is the hash of a link that somebody kept elsewhere: a chain without it was made anew or set back; that
+    is what no proof from within can tell.
 
     Raises InputInvalid (``period``), NotFound for a month that was never closed.
     """
@@ -80,6 +83,7 @@ def verify_months(period: str | None, *, state: State) -> Proof:
         or _first_broken_page(chosen, state.sealed_months, pages)
         or first_contradiction(links, events)
         or _first_wrong_mark(links, state.sealed_months)
+        or _missing_hash(links, kept_hash.strip().lower())
     )
     return Proof(
         months=len({link.period for link in chosen}),
@@ -150,6 +154,14 @@ def _first_wrong_mark(links: Sequence[SealLink], store: SealedStore) -> BrokenLi
                 link.number, link.period, "mark", "the mark of the month does not say what the chain says"
             )
     return None
+
+
+def _missing_hash(links: Sequence[SealLink], kept_hash: str) -> BrokenLink | None:
+    if not kept_hash or any(link.hash == kept_hash for link in links):
+        return None
+    period = links[-1].period if links else ""
+    words = "no link has the hash that was kept: the chain was made anew, or the table set back to an earlier time"
+    return BrokenLink(len(links), period, "chain", words)
 
 
 def newest_sealing(period: str, links: Sequence[SealLink]) -> SealLink:
