@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -83,3 +84,27 @@ def test_the_daily_check_feeds_the_alarms_of_the_template(stage_at: Callable[[st
         watched = {dimension["Name"]: deployment.text(dimension["Value"]) for dimension in alarm["Dimensions"]}
         assert sorted(watched) in [sorted(names) for names in directive["Dimensions"]]
         assert {name: line[name] for name in watched} == watched
+
+
+class Broken:
+    """A log that takes nothing."""
+
+    def write(self, _: str) -> int:
+        raise OSError("the log group is gone")
+
+    def flush(self) -> None:
+        raise OSError("the log group is gone")
+
+
+@pytest.mark.fault("A27")
+def test_A27_a_log_that_takes_nothing_fails_no_step(
+    stage_at: Callable[[str], Stage], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = stage_at("mapped")
+    handlers = logging.getLogger("reconciliation").handlers
+    assert handlers
+    for handler in handlers:
+        monkeypatch.setattr(handler, "stream", Broken())
+    found = stage.call("reconciliation", {"run_id": stage.facts["run_id"], "actor": PREPARER})
+    assert found["waits_for_approval"]
+    assert "OSError" in capsys.readouterr().err, "the log was tried"
