@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 
 import pytest
+import requests
 from playwright.sync_api import Browser, expect
 
 from local.simulators import World, demo_world
@@ -18,6 +21,7 @@ HOSTILE = (
     "\u202eecilA \u2066drahcir",
     "A" * 10_000,
     "{{7*7}} ${window.pwned=1}",
+    '=HYPERLINK("http://pwned.example","open")',
 )
 SCREENS = (
     "/integrations",
@@ -87,6 +91,21 @@ def test_S7_the_names_are_there_as_they_are_written(visitor: Visitor) -> None:
     drawn(visitor, "/accounts")
     for text in ("<img src=x onerror=window.pwned=1>", "{{7*7}} ${window.pwned=1}"):
         expect(visitor.page.locator(".table-accounts").get_by_text(text, exact=True).first).to_be_visible()
+
+
+@pytest.mark.fault("S7")
+@pytest.mark.fault("C18")
+@pytest.mark.parametrize("name", ["reconciliation.csv", "mappings.csv"])
+def test_S7_C18_the_names_are_one_cell_each_in_the_exports_and_no_formula(town: Town, name: str) -> None:
+    reply = requests.get(f"{town.url}/v1/exports/{name}", timeout=60)
+    assert reply.ok
+    assert reply.headers["content-type"].startswith("text/csv")
+    head, *rows = csv.reader(io.StringIO(reply.content.decode("utf-8-sig"), newline=""), strict=True)
+    assert {len(row) for row in rows} == {len(head)}
+    cells = {cell for row in rows for cell in row}
+    guarded = {f"'{wanted}" if wanted.startswith("=") else wanted for wanted in HOSTILE}
+    assert guarded <= cells, "each name is there, whole, as one cell"
+    assert not [cell for cell in cells if cell.lstrip(" '\"").startswith("=") and not cell.startswith("'")]
 
 
 def test_two_people_at_one_row_the_second_is_told_and_nothing_is_lost(browser: Browser, town: Town) -> None:

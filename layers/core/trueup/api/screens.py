@@ -101,8 +101,11 @@ class Screens:
 
     @cached_property
     def first_modules(self) -> tuple[str, ...]:
-        """The modules of the first load. The sign-in library comes later, and only where people sign in."""
-        return ("vendor/htm-preact.js", *(name for name in self.files if name.startswith("app/")))
+        """The modules of the first load. The sign-in library comes later, and only where people sign in; what lies in
+        ``app/later/`` comes with the screen that needs it.
+        """
+        first = (name for name in self.files if name.startswith("app/") and not name.startswith("app/later/"))
+        return ("vendor/htm-preact.js", *first)
 
     def _reply(self, event: dict[str, Any], name: str, content: bytes, headers: dict[str, str]) -> dict[str, Any]:
         suffix = PurePosixPath(name).suffix

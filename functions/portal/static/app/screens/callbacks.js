@@ -48,7 +48,7 @@ function Register({ write, onClose, onConfirm }) {
   return html`<${Dialog} title="Have the PSA call" onClose=${onClose}><form onSubmit=${submit}>
     <p>It is asked to call when clients and agreements change. The address has a secret part that only the PSA is told; asking again with the same address changes nothing.</p>
     <label class="field"><span>Address of Trueup, as the PSA reaches it</span><small id="where-url">${isOnOneMachine ? "The https address under which this machine is reached from outside." : "Empty for the address of this system."}</small>
-      <input type="url" autofocus required=${isOnOneMachine} maxlength="300" placeholder="https://" aria-describedby="where-url" value=${url} onInput=${(event) => setUrl(event.target.value)} /></label>
+      <input type="url" autofocus required=${isOnOneMachine} maxlength="300" aria-describedby="where-url" value=${url} onInput=${(event) => setUrl(event.target.value)} /></label>
     <${ProblemNote} problem=${write.problem} />
     <footer><button type="button" onClick=${onClose}>Cancel</button><button class="primary" disabled=${write.isBusy}>Register</button></footer></form></${Dialog}>`;
 }
