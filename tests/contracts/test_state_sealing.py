@@ -25,6 +25,7 @@ from tests.contracts.state_samples import (
     snapshot,
 )
 from tests.contracts.test_state_contract import actions, interleaved
+from tests.domain.order_samples import draft
 from tests.store_fixture import StateSubject
 from trueup.domain.audit import Audit
 from trueup.domain.comparison import Finding, Findings
@@ -111,8 +112,9 @@ class TestAClosedMonth:
             lambda state: state.plans.propose(plan("b", minutes=1), audit("proposed")),
             lambda state: state.plans.save(approved(state.plans.get(plan().id)), audit("approved")),
             lambda state: state.plans.intend(state.plans.get(plan().id), change(1), audit("intended")),
+            lambda state: state.change_orders.draft(replace(draft(), period=PERIOD), audit("order drafted")),
         ],
-        ids=["run", "comparison", "proposal", "approval", "intent"],
+        ids=["run", "comparison", "proposal", "approval", "intent", "order"],
     )
     def test_refuses_every_change_until_it_is_reopened(self, state: State, act: Callable[[State], object]) -> None:
         state.plans.propose(plan(), audit("proposed first"))

@@ -9,6 +9,7 @@ from tests.fakes.state_memory import Store, effect, require_version
 from trueup.domain.audit import Audit
 from trueup.domain.change_orders import ChangeOrder
 from trueup.domain.errors import Conflict, NotFound, VersionConflict
+from trueup.domain.sealing import require_open
 from trueup.ports.state import Page
 
 
@@ -41,6 +42,7 @@ class FakeChangeOrders(Store):
 
     @effect("change_orders.draft")
     def draft(self, order: ChangeOrder, audit: Audit) -> ChangeOrder:
+        require_open(order.period, self._memory.links)
         known = self._memory.change_orders
         if any(other.is_open and other.place == order.place for other in known.values()):
             raise Conflict(f"account {order.vendor_id} has an open order for {order.service_id} already")

@@ -24,7 +24,7 @@ class ChangeOrders(Protocol):
 
     def draft(self, order: ChangeOrder, audit: Audit) -> ChangeOrder:
         """Store a new order. Raises Conflict when its account and service have an open one, VersionConflict when there
-        is one with that id; then nothing is stored.
+        is one with that id, MonthSealed when its month is closed; then nothing is stored.
         """
         ...
 

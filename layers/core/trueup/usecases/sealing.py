@@ -4,8 +4,9 @@ Everything that the month was decided on is gathered, stored in parts by content
 hash chain; from then on every store refuses to change the month. A crash anywhere is mended by calling again: parts are
 stored once, and a month that is closed is not closed again. Must not: send anything, or change what it seals.
 
-What a closed month refuses: a run, a comparison, a plan and every step of one (release, approval, added lines, apply).
-What goes on: mappings, policies and orders are the tenant's and not the month's; the month keeps them as they were.
+What a closed month refuses: a run, a comparison, a plan and every step of one (release, approval, added lines, apply),
+a new change order. What goes on: mappings, policies and open orders are the tenant's and not the month's; the month
+keeps them as they were.
 """
 
 from __future__ import annotations

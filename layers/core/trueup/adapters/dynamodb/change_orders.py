@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from trueup.adapters.dynamodb.closing import ClosedPeriods
 from trueup.adapters.dynamodb.conditions import (
     ABSENT,
     CONTENT,
@@ -41,6 +42,7 @@ class DynamoDbChangeOrders:
     def __init__(self, table: DynamoDbTable) -> None:
         self._table = table
         self._chain = Chain(table)
+        self._closed = ClosedPeriods(table)
 
     def open(self) -> tuple[ChangeOrder, ...]:
         keys = self._table.keys
@@ -71,8 +73,9 @@ class DynamoDbChangeOrders:
         stored = replace(order, version=1)
         place = at(self._table.keys.open_order(*order.place), {_ORDER_ID: order.id})
         try:
-            self._chain.write([self._put(stored, 0), Put(place, ABSENT)], [audit])
+            self._chain.write([self._put(stored, 0), Put(place, ABSENT), self._closed.check(order.period)], [audit])
         except ConditionsFailed as refused:
+            self._closed.refuse_if(refused, 2, order.period)
             if 1 in refused.failed:
                 raise Conflict(
                     f"account {order.vendor_id} has an open order for {order.service_id} already",
