@@ -53,6 +53,8 @@ MONTH = (
     Picture("evidence", "/reconcile?q=kingsmoor&view=all", ".plan-bar", lambda page: _open_row(page, "reconcile")),
     Picture("plan", "/plan", ".table-plan .row.is-active"),
     Picture("approve", "/plan", ".table-plan .row.is-active", lambda page: _press(page, "a", "dialog")),
+    Picture("files", "/files", ".records"),
+    Picture("settings", "/settings", ".tabs"),
     Picture("history", "/history", ".table-history .row.is-active"),
     Picture("shortcuts", "/accounts", ".table-accounts .row.is-active", lambda page: _press(page, "?", "dialog")),
 )
