@@ -30,8 +30,8 @@ SCHEDULE = "schedule"
 RUNS_LOOKED_AT = 100
 """More runs than can wait for a person at one time."""
 
-NOTE_ATTEMPTS = 10
-"""How often a note is tried against the other side's; two sides cannot collide this often in a row."""
+NOTE_ATTEMPTS = 50
+"""How often a note is tried against the other sides'; they cannot collide this often in a row."""
 
 
 REQUIRED_SIDES = tuple(side for side in Side if side.is_required)
