@@ -207,7 +207,8 @@ def test_licenses_that_fail_do_not_hinder_the_month_and_are_failed_not_missing(o
     side = run.sides[-1]
     assert (side.side, side.done, side.problem) == (Side.LICENSES, False, "no answer")
     assert side.remedy
-    assert "licenses not read" in office.actions()
+    (told,) = [event.audit for event in office.state.history.all() if event.audit.action == "licenses not read"]
+    assert (told.actor, told.run_id, told.why) == (PERSON, run.id, "no answer")
     counts = counted(office, run)
     assert sorted(counts) == [f"P{number}" for number in range(1, 6)]
     assert all(isinstance(count, Failed) and "no answer" in count.reason for count in counts.values())

@@ -141,7 +141,8 @@ def note_side_failed(run_id: str, side: Side, trouble: TrueupError, *, runs: Run
         )
         return replace(run, sides=sides, updated_at=now)
 
-    audit = Audit(now, SCHEDULE, f"{side.value} not read", run_id, why=why, run_id=run_id)
+    actor = runs.get(run_id).started_by
+    audit = Audit(now, actor, f"{side.value} not read", run_id, why=why, run_id=run_id)
     return _change(run_id, change, runs, audit)
 
 
