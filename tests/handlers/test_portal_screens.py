@@ -152,7 +152,16 @@ def test_a_first_visit_transfers_less_than_150_kilobytes(visit: Visit) -> None:
 
 def test_every_module_is_announced_so_that_none_waits_for_another(visit: Visit) -> None:
     named = {reference.rpartition("/app/")[2] for reference in references(visit.page()) if "/app/" in reference}
-    assert named == {path.relative_to(STATIC / "app").as_posix() for path in (STATIC / "app").rglob("*.js")}
+    modules = {path.relative_to(STATIC / "app").as_posix() for path in (STATIC / "app").rglob("*.js")}
+    assert named == {name for name in modules if not name.startswith("later/")}
+
+
+@pytest.mark.parametrize("file", sorted((STATIC / "app").rglob("*.js")))
+def test_what_is_fetched_later_is_not_fetched_first(file: Path) -> None:
+    """A module of ``later/`` is only imported when somebody goes there, or by another one of them."""
+    if "later" in file.relative_to(STATIC).parts:
+        return
+    assert not re.search(r'^import .*"\.{1,2}/later/', file.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_who_cannot_read_gzip_gets_plain_text(visit: Visit) -> None:

@@ -22,16 +22,26 @@ import { PlanScreen } from "./screens/plan.js";
 import { History } from "./screens/history.js";
 import { Files } from "./screens/files.js";
 import { SettingsScreen } from "./screens/settings_screen.js";
+import { later } from "./later.js";
+
+const Orders = later(() => import("./later/orders.js"), "Orders");
+const PortalUsers = later(() => import("./later/portal_users.js"), "PortalUsers");
+const Months = later(() => import("./later/months.js"), "Months");
+const Reports = later(() => import("./later/reports.js"), "Reports");
 
 const SCREENS = [
   { page: "reconcile", words: "Reconcile", icon: "scales", key: "r", screen: Reconcile, group: "The month" },
   { page: "plan", words: "Plan", icon: "plan", key: "p", screen: PlanScreen, group: "The month" },
+  { page: "orders", words: "Change orders", icon: "cart", key: "o", screen: Orders, group: "The month" },
   { page: "accounts", words: "Accounts", icon: "people", key: "a", screen: Accounts, group: "Mapping" },
   { page: "services", words: "Services", icon: "box", key: "s", screen: Services, group: "Mapping" },
   { page: "integrations", words: "Integrations", icon: "plug", key: "i", screen: Integrations, group: "Set-up" },
   { page: "finish", words: "Finish", icon: "flag", key: "f", screen: Finish, group: "Set-up", hidden: true },
   { page: "files", words: "Files", icon: "upload", key: "l", screen: Files, group: "Set-up" },
   { page: "settings", words: "Settings", icon: "gear", key: "t", screen: SettingsScreen, group: "Set-up" },
+  { page: "portal-users", words: "Portal users", icon: "user", key: "u", screen: PortalUsers, group: "Set-up" },
+  { page: "months", words: "Months", icon: "lock", key: "m", screen: Months, group: "Record" },
+  { page: "reports", words: "Reports", icon: "list", key: "e", screen: Reports, group: "Record" },
   { page: "history", words: "History", icon: "history", key: "h", screen: History, group: "Record" },
 ];
 

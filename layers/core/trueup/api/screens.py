@@ -18,9 +18,10 @@ from typing import Any
 
 from trueup.settings import Settings, settings
 
-PAGES = frozenset(
-    {"", "integrations", "accounts", "services", "finish", "reconcile", "plan", "history", "files", "settings"}
-)
+PAGES = frozenset({
+    "", "integrations", "accounts", "services", "finish", "reconcile", "plan", "orders", "portal-users", "months",
+    "reports", "history", "files", "settings",
+})  # fmt: skip
 """The first word of every address that is a screen."""
 
 ASSETS = "/assets/"
@@ -133,6 +134,7 @@ def browser_settings(chosen: Settings, release: str) -> dict[str, Any]:
         "currency": chosen.currency,
         "time_zone": str(chosen.time_zone),
         "two_person_approval": chosen.two_person_approval,
+        "orders_api": chosen.orders_api,
     }
 
 

@@ -39,6 +39,8 @@ const BASES = {
   manual_file: "file",
   psa_line: "line",
   sum: "sum",
+  licensed_users: "users",
+  license_file: "file",
 };
 
 const basis = (value) => BASES[value] || plainWords(value).toLowerCase();

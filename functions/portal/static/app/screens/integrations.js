@@ -16,6 +16,7 @@ import { Steps } from "../parts/steps.js";
 const SIDES = [
   { side: "vendor", title: "What the vendor bills you", lead: "The seats in the agreements, and the services they are of." },
   { side: "psa", title: "What you bill your clients", lead: "The PSA with its agreements and lines. Nothing is written to it that nobody has approved." },
+  { side: "licenses", title: "Who is licensed", lead: "Optional: the users that your clients have in Microsoft 365, as the third count. Without it that count is shown as no data." },
 ];
 
 export function Integrations() {

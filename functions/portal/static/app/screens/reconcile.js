@@ -77,7 +77,7 @@ export function Reconcile() {
         ${rows.length === 0 ? html`<${NoRows} query=${query} totals=${head.totals} />` : html`<${VirtualTable} name="reconcile" label=${`Comparison of ${periodName(head.period)}`} items=${rows} columns=${columnsFor(changesOf, query)}
           keyOf=${(row) => row.id} rowHeight=${56} narrowHeight=${132} active=${active} onActive=${choose} onOpen=${open} opensOnClick
           rowClass=${(row) => `${row.isGroup ? "is-group" : `verdict-${row.verdict}`} ${fresh.has(row.id) ? "is-fresh" : ""} ${row.id === query.row ? "is-open" : ""}`} rowLabel=${rowWords} />`}
-        ${openRow && html`<${RowDrawer} key=${openRow.id} row=${openRow} inPlan=${changesOf.get(openRow.id) || []} plan=${plan.value} onClose=${close} />`}
+        ${openRow && html`<${RowDrawer} key=${openRow.id} row=${openRow} period=${head.period} inPlan=${changesOf.get(openRow.id) || []} plan=${plan.value} onClose=${close} />`}
       </div>
       <${PlanBar} plan=${plan.value} run=${run} />`}
   </section>`;

@@ -24,7 +24,16 @@ function verdictWords(row) {
   if (row.verdict === "bill_less" && difference < 0) return `Bill ${number(-difference)} less`;
   if (row.verdict === "new_revenue" && isKnown(agreement)) return `Bill ${number(agreement.seats)}, a new line`;
   if (row.verdict === "not_sold" && isKnown(billed)) return `${number(billed.seats)} billed, not sold`;
+  if (row.order && row.order.delta) return orderedWords(row);
   return verdict(row.verdict).words;
+}
+
+function orderedWords({ verdict: name, order, bill_target: target }) {
+  const many = number(Math.abs(order.delta));
+  if (name === "order_more") return `Order ${many} more`;
+  if (name === "order_less") return `Order ${many} less`;
+  if (name === "order_and_bill" && target !== null) return `Order ${many} ${order.delta > 0 ? "more" : "less"}, bill ${number(target)}`;
+  return verdict(name).words;
 }
 
 export function matchesText(row, text) {

@@ -15,6 +15,9 @@ import { ExcludeDialog, exclusionBody } from "./exclude_dialog.js";
 import { ChangeLine, GuardNotes } from "./change_parts.js";
 import { AddLine, DivideLines, canAdd, canDivide } from "./line_dialogs.js";
 import { differenceOf, rowWords } from "./reconcile_rows.js";
+import { later } from "../later.js";
+
+const RowMore = later(() => import("../later/row_more.js"), "RowMore");
 
 const LEGS = [
   { key: "agreement", words: "Agreement", lead: "what the vendor bills" },
@@ -22,7 +25,7 @@ const LEGS = [
   { key: "billed", words: "Billed", lead: "what the client pays for" },
 ];
 
-export function RowDrawer({ row, inPlan, plan, onClose }) {
+export function RowDrawer({ row, period, inPlan, plan, onClose }) {
   const { me } = useLive();
   const [asking, setAsking] = useState(null);
   const may = me ? (ROLES[me.role] || 0) >= ROLES.preparer : false;
@@ -50,6 +53,7 @@ export function RowDrawer({ row, inPlan, plan, onClose }) {
       ${may && canAdd(row) && (plan?.state === "proposed" ? (inPlan.length === 0 && html`<p><button onClick=${() => setAsking("add")}>Add the missing line…</button></p>`) : html`<p class="quiet">A line can be added while a plan is proposed and not yet approved.</p>`)}</section>
     ${inPlan.map((change) => html`<section key=${change.id}><h3>In the plan</h3><${ChangeLine} change=${change} /><${GuardNotes} change=${change} />
       <p><a href=${href("plan", { id: plan.id, change: change.id })} onClick=${follow}>Open it in the plan</a></p></section>`)}
+    <${RowMore} row=${row} period=${period} />
     <${Past} row=${row} />
     ${row.vendor_account_id && html`<footer><button onClick=${() => setExcluding(true)}>Leave this account out…</button><a href=${href("accounts", { q: row.vendor_account_id })} onClick=${follow}>Its mapping</a></footer>`}
     ${!isExcluding && html`<${ProblemNote} problem=${write.problem} onDismiss=${write.clear} />`}
