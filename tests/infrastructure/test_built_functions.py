@@ -253,17 +253,29 @@ REFUSALS = {
     "portal_plan_add_line": "plan_not_ready",
     "portal_plan_drop_line": "not_found",
     "portal_run_start_effective": "already_running",
+    "portal_change_order_get": "not_found",
+    "portal_change_order_approve": "not_found",
+    "portal_user_invite": "not_found",
+    "portal_user_tick": "not_found",
+    "portal_users_check": "conflict",
+    "portal_users_mail": "conflict",
 }
+
+
+OUT_OF_ORDER = {"portal_month_seal": "portal_month_", "portal_month_reopen": "portal_month_zz"}
+"""A month is closed before anything is asked of a closed one, and opened again before the next event wants it open."""
 
 
 def events_of(*capabilities: str) -> list[Any]:
     chosen = [path for path in EVENTS if path.name.startswith(capabilities)]
-    return [pytest.param(path, id=path.stem) for path in chosen]
+    ordered = sorted(chosen, key=lambda path: OUT_OF_ORDER.get(path.stem, path.stem))
+    return [pytest.param(path, id=path.stem) for path in ordered]
 
 
 STEPS = (
     "account_refresh",
     "auto_matching",
+    "change_orders",
     "credential_validation",
     "license_sync",
     "machine_access",
@@ -272,15 +284,23 @@ STEPS = (
     "psa_callback",
     "psa_sync",
     "reconciliation",
+    "sealing",
     "vendor_sync",
 )
+
+RUN_IS_OVER = frozenset({"psa_sync_run", "vendor_sync_run", "vendor_sync_accept_drop"})
+"""Events for a run that was carried out by then: nothing is read for it any more, and that is said."""
 
 
 @pytest.mark.parametrize("path", events_of(*STEPS))
 def test_the_built_functions_answer_their_events(path: Path, stack: Stack) -> None:
     capability = next(name for name in STEPS if path.name.startswith(name))
     answer = stack.cloud.run(capability, real_event(path, stack))
-    assert not answer.is_error, answer.payload
+    if path.stem in RUN_IS_OVER:
+        assert answer.is_error
+        assert answer.payload["errorType"] == "Conflict", answer.payload
+    else:
+        assert not answer.is_error, answer.payload
 
 
 @pytest.mark.parametrize("path", events_of("portal"))
