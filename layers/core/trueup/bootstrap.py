@@ -1,4 +1,4 @@
-"""The only file that knows both ports and adapters. Nothing is built before it is asked for, and then once a process.
+"""The one place that knows both ports and adapters. Nothing is built before it is asked for, and then once a process.
 
 Imports of adapters are inside the functions on purpose: a function that never speaks to the PSA does not pay for
 loading what speaks to it. Nothing here belongs to a tenant but what the environment of this process says.
@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trueup.bootstrap_addresses import parsed_address
 from trueup.domain.callbacks import CallbackSecrets
 from trueup.domain.errors import InputInvalid
 from trueup.domain.integrations import DEFAULT_ADDRESS, Integration, IntegrationName
@@ -39,11 +40,15 @@ if TYPE_CHECKING:
     from trueup.adapters.autotask.billing import AutotaskBilling
     from trueup.adapters.connectwise.billing import ConnectWiseBilling
     from trueup.adapters.halopsa.billing import HaloPsaBilling
-    from trueup.adapters.outbound_address import BaseAddress
+
+
+_given_time: list[Clock] = []
 
 
 @cache
 def clock() -> Clock:
+    if _given_time:
+        return _given_time[0]
     from trueup.adapters.clock import SystemClock
 
     return SystemClock()
@@ -155,8 +160,12 @@ def load() -> None:
     import trueup.adapters.dynamodb.state  # noqa: F401
 
 
-def reset() -> None:
-    """Forget everything that was built, so that the next call reads the environment afresh. For tests and local use."""
+def reset(time: Clock | None = None) -> None:
+    """Forget everything that was built, so that the next call reads the environment afresh. For tests and local use.
+
+    ``time`` is the clock that everything built from now on goes by; the machine's own when it is left out.
+    """
+    _given_time[:] = [] if time is None else [time]
     stores = (clock, state, vault, similarity, connections, exported_files, workflow, callback_queue, notice_systems)
     for built in (*stores, settings):
         built.cache_clear()
@@ -172,7 +181,7 @@ class _Connections:
     def address(self, name: IntegrationName, text: str) -> str:
         if name in {IntegrationName.VENDOR_FILES, IntegrationName.PSA_FILES, IntegrationName.LICENSE_FILES}:
             return DEFAULT_ADDRESS[name]
-        return self._parsed(name, text).url
+        return parsed_address(name, text, self._settings).url
 
     def vendor(
         self, name: IntegrationName, address: str, fields: Mapping[str, str], *, customer_file: Upload | None = None
@@ -366,33 +375,6 @@ class _Connections:
             allow_loopback=self._settings.allow_loopback,
             additional_hosts=self._settings.halopsa_hosts,
         )
-
-    def _parsed(self, name: IntegrationName, text: str) -> BaseAddress:
-        loopback = self._settings.allow_loopback
-        match name:
-            case IntegrationName.CONNECTWISE:
-                from trueup.adapters.connectwise.address import parse_address
-
-                return parse_address(text, allow_loopback=loopback, additional_hosts=self._settings.connectwise_hosts)
-            case IntegrationName.AUTOTASK:
-                from trueup.adapters.autotask.address import parse_address as parse_autotask
-
-                return parse_autotask(text, allow_loopback=loopback)
-            case IntegrationName.HALOPSA:
-                from trueup.adapters.halopsa.address import parse_address as parse_halopsa
-
-                return parse_halopsa(text, allow_loopback=loopback, additional_hosts=self._settings.halopsa_hosts)
-            case IntegrationName.SYNCRO:
-                from trueup.adapters.syncro.address import parse_address as parse_syncro
-
-                return parse_syncro(text, allow_loopback=loopback)
-            case IntegrationName.MICROSOFT365:
-                from trueup.adapters.microsoft365.address import parse_address as parse_microsoft365
-
-                return parse_microsoft365(text, allow_loopback=loopback).graph
-        from trueup.adapters.mimecast.adapter import parse_mimecast_address
-
-        return parse_mimecast_address(text, allow_loopback=loopback)
 
 
 def _not_for(name: IntegrationName, why: str) -> InputInvalid:
