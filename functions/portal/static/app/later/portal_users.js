@@ -114,7 +114,7 @@ function One({ user, may, onChange, onRemove }) {
       ${user.warnings.map((one) => html`<span class="warning" key=${one}>${shownName(one)}</span>`)}
       <span class="second">${user.checked_at ? html`checked <${When} at=${user.checked_at} />` : "never checked"}${user.invited_at ? html` · invited <${When} at=${user.invited_at} /> by <bdi>${shownName(user.invited_by)}</bdi>` : ""}</span></div>
     <div class="portal-do"><fieldset class="choices-field"><legend class="unseen">What no API tells of ${who}</legend>${user.checklist.map((one) => html`<label class="check" key=${one.item} title=${one.done ? `${shownName(one.by)}, ${time(one.at)}` : undefined}><input type="checkbox" checked=${ticking?.item === one.item ? ticking.done : one.done} disabled=${!may || write.isBusy} onChange=${(event) => tick(one.item, event.target.checked)} />${one.label}</label>`)}</fieldset>
-      ${may && html`<div class="actions"><button onClick=${invite} disabled=${write.isBusy} aria-label=${`Note the invite of ${who}`}>${write.isBusy ? "Checking again…" : user.invited_at ? "Invite again" : "Invite"}</button><button class="danger" onClick=${onRemove} aria-label=${`Remove ${who}`}>Remove…</button></div>`}</div>
+      ${may && html`<div class="actions"><button onClick=${invite} disabled=${write.isBusy} aria-label=${`${user.invited_at ? "Invite again" : "Invite"}: ${who}`}>${user.invited_at ? "Invite again" : "Invite"}</button><button class="danger" onClick=${onRemove} aria-label=${`Remove ${who}`}>Remove…</button></div>`}</div>
     ${write.problem && html`<div class="whole"><${ProblemNote} problem=${write.problem} onDismiss=${write.clear} /></div>`}</li>`;
 }
 
