@@ -55,7 +55,7 @@ def _missed(client: DynamoDBClient, table: str, place: Place, state: State, rng:
     """Flip one byte there; which one in words where the proof did not find it, empty where it did."""
     key = {PARTITION_KEY: {"S": place[0]}, SORT_KEY: {"S": place[1]}}
     item = client.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
-    names = [name for name, value in item.items() if name not in {*key, *NOT_SEALED} and {"B", "S"} & set(value)]
+    names = [name for name, value in item.items() if name not in {*key, *NOT_SEALED} and {"B", "S", "N"} & set(value)]
     if not names:
         return ""
     name = rng.choice(names)
@@ -75,6 +75,8 @@ def _flipped(value: Mapping[str, Any], rng: random.Random) -> tuple[dict[str, An
         # The whole byte: a packed content ends within a byte, and the bits after its end say nothing.
         content[place] ^= 0xFF
         return {"B": bytes(content)}, f"byte {place}"
+    if "N" in value:
+        return {"N": str(int(value["N"]) ^ 1)}, f"number {value['N']}"
     text = str(value["S"])
     place = rng.randrange(len(text))
     other = chr(ord(text[place]) ^ 1)

@@ -149,7 +149,11 @@ def _first_broken_page(links: Sequence[SealLink], store: SealedStore, pages: _Pa
 def _first_wrong_mark(links: Sequence[SealLink], store: SealedStore) -> BrokenLink | None:
     """The mark by which the stores refuse a closed month says what the chain says."""
     for link in links:
-        if store.is_closed(link.period) != is_closed(link.period, links):
+        try:
+            agrees = store.is_closed(link.period) == is_closed(link.period, links)
+        except TrueupError as damaged:
+            return BrokenLink(link.number, link.period, "mark", damaged.message)
+        if not agrees:
             return BrokenLink(
                 link.number, link.period, "mark", "the mark of the month does not say what the chain says"
             )

@@ -6,16 +6,15 @@ of it is part of each transaction that changes the period: no writer can come be
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from trueup.adapters.dynamodb.conditions import ABSENT, Check, Condition, ConditionsFailed, Put, at
-from trueup.adapters.dynamodb.keys import moment
-from trueup.adapters.dynamodb.table import DynamoDbTable
+from trueup.adapters.dynamodb.conditions import ABSENT, CONTENT, Check, Condition, ConditionsFailed, Put, at
+from trueup.adapters.dynamodb.records import Codec
+from trueup.adapters.dynamodb.table import DynamoDbTable, StoredItem
+from trueup.domain.errors import StateUnavailable
 from trueup.domain.sealing import LinkKind, SealLink, month_sealed
 
+SEAL_LINK = Codec[SealLink]("seal link", SealLink)
 _CLOSED = "period_closed"
-_BY = "closed_by"
-_AT = "closed_at"
+_LINK = "link_number"
 
 
 class ClosedPeriods:
@@ -27,13 +26,17 @@ class ClosedPeriods:
     def mark(self, link: SealLink) -> Put:
         """What closes the period of a sealing, and opens that of a reopening."""
         closed = int(link.kind is LinkKind.SEALED)
-        return Put(
-            at(self._table.keys.sealed_period(link.period), {_CLOSED: closed, _BY: link.by, _AT: moment(link.at)})
-        )
+        return Put(at(self._table.keys.sealed_period(link.period), {_CLOSED: closed, _LINK: link.number}))
 
     def is_closed(self, period: str) -> bool:
+        """Raises StateUnavailable when the mark does not say what the link says that it names."""
         item = self._table.get(self._table.keys.sealed_period(period))
-        return item is not None and item[_CLOSED] == 1
+        if item is None:
+            return False
+        link = self._link(period, item)
+        if (link.period, link.kind is LinkKind.SEALED) != (period, item[_CLOSED] == 1):
+            raise StateUnavailable(f"the mark of {period} names link {link.number}, which says otherwise")
+        return link.kind is LinkKind.SEALED
 
     def check(self, period: str) -> Check:
         """The period is open: it has no mark, or was opened again."""
@@ -46,5 +49,11 @@ class ClosedPeriods:
             return
         item = self._table.get(self._table.keys.sealed_period(period))
         if item is not None and item[_CLOSED] == 1:
-            closed_at = datetime.fromisoformat(str(item[_AT]))
-            raise month_sealed(period, by=str(item[_BY]), at=closed_at) from refused
+            link = self._link(period, item)
+            raise month_sealed(period, by=link.by, at=link.at) from refused
+
+    def _link(self, period: str, mark: StoredItem) -> SealLink:
+        item = self._table.get(self._table.keys.sealed_link(int(mark[_LINK])))
+        if item is None:
+            raise StateUnavailable(f"the link that closed or opened {period} is gone")
+        return SEAL_LINK.unpack(item[CONTENT])

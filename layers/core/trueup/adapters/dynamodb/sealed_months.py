@@ -6,7 +6,7 @@ with its event in the history. Must not: change or delete a link or a part.
 
 from __future__ import annotations
 
-from trueup.adapters.dynamodb.closing import ClosedPeriods
+from trueup.adapters.dynamodb.closing import SEAL_LINK, ClosedPeriods
 from trueup.adapters.dynamodb.conditions import (
     ABSENT,
     CONTENT,
@@ -19,14 +19,12 @@ from trueup.adapters.dynamodb.conditions import (
 )
 from trueup.adapters.dynamodb.contents import Contents
 from trueup.adapters.dynamodb.history import Chain
-from trueup.adapters.dynamodb.records import Codec
 from trueup.adapters.dynamodb.sealed_forms import SealedPartForms
-from trueup.adapters.dynamodb.table import DynamoDbTable
+from trueup.adapters.dynamodb.table import DynamoDbTable, StoredItem
 from trueup.domain.audit import Audit
 from trueup.domain.errors import StateUnavailable, VersionConflict
 from trueup.domain.sealing import SealedPart, SealLink
 
-_LINK = Codec[SealLink]("seal link", SealLink)
 _HASH = "link_hash"
 
 
@@ -43,7 +41,7 @@ class DynamoDbSealedMonths(SealedPartForms):
         found: list[SealLink] = []
         for item in self._table.query_all(self._table.keys.sealed_links()):
             try:
-                found.append(_LINK.unpack(item[CONTENT]))
+                found.append(_proven(item))
             except StateUnavailable as damaged:
                 last = found[-1].period if found else "none"
                 raise StateUnavailable(
@@ -56,7 +54,7 @@ class DynamoDbSealedMonths(SealedPartForms):
     def append(self, link: SealLink, audit: Audit) -> None:
         place = self._table.keys.sealed_link(link.number)
         operations: list[Operation] = [
-            Put(at(place, {CONTENT: _LINK.pack(link), _HASH: link.hash}), ABSENT),
+            Put(at(place, {CONTENT: SEAL_LINK.pack(link), _HASH: link.hash}), ABSENT),
             self._closed.mark(link),
         ]
         if link.number > 1:
@@ -78,3 +76,13 @@ class DynamoDbSealedMonths(SealedPartForms):
 
     def is_closed(self, period: str) -> bool:
         return self._closed.is_closed(period)
+
+
+def _proven(item: StoredItem) -> SealLink:
+    """The link of an item. Raises StateUnavailable when the hash beside it, which the next link is put upon, is not its
+    own.
+    """
+    link = SEAL_LINK.unpack(item[CONTENT])
+    if item[_HASH] != link.hash:
+        raise StateUnavailable(f"the hash beside link {link.number} is not the link's")
+    return link
