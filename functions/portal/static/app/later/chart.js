@@ -6,7 +6,7 @@ import UPlot from "../../vendor/uplot.js";
 import { styleSheet } from "../later.js";
 import { period as monthName, periodShort } from "../format.js";
 
-const HEIGHT = 210;
+const HEIGHT = 200;
 const LINES = [
   { token: "--accent", dash: [] },
   { token: "--look", dash: [7, 4] },
@@ -61,11 +61,21 @@ function options(element, months, series, write, onPoint) {
     hooks: { setCursor: [(chart) => onPoint(chart.cursor.idx ?? null)] },
     scales: { x: { time: false, range: [-0.3, months.length - 0.7] }, y: { range: (_chart, lowest, highest) => bounds(lowest, highest) } },
     axes: [
-      { ...axis, grid: { show: false }, incrs: [1, 2, 3, 6, 12], values: (_chart, places) => places.map((one) => (Number.isInteger(one) && months[one] ? periodShort(months[one]) : "")) },
+      { ...axis, grid: { show: false }, size: 28, splits: (chart) => fromTheEnd(months.length, chart.width), values: (_chart, places) => places.map((one) => periodShort(months[one])) },
       { ...axis, grid: { stroke: color("--line"), width: 1 }, size: 64, values: (_chart, values) => values.map((one) => write(one, true)) },
     ],
     series: [{}, ...series.map((one, index) => ({ label: one.label, stroke: color(LINES[index].token), dash: LINES[index].dash, width: 2, spanGaps: false, points: { show: true, size: 5, fill: color(LINES[index].token) } }))],
   };
+}
+
+const LABEL_PIXELS = 62;
+
+// Every month, every second or every third is named, as there is room; the last one always.
+function fromTheEnd(many, pixels) {
+  const step = Math.max(1, Math.ceil((many * LABEL_PIXELS) / Math.max(1, pixels - 64)));
+  const places = [];
+  for (let place = many - 1; place >= 0; place -= step) places.unshift(place);
+  return places;
 }
 
 // From zero, so that a small change does not look like a large one.

@@ -60,7 +60,7 @@ export function PortalUsers() {
         : rows.length === 0 ? html`<${Empty} icon="search" title="Nobody of these"><p><button class="link" onClick=${() => show({ show: undefined, q: undefined })}>Show everybody</button></p></${Empty}>`
         : html`<ul class="records portal-users" aria-label="Portal users">${rows.map((user) => html`<${One} key=${user.address} user=${user} may=${may} onChange=${put} onRemove=${() => setAsking({ kind: "remove", user })} />`)}</ul>`}`}
     ${asking?.kind === "add" && html`<${AddUser} onClose=${close} />`}
-    ${asking?.kind === "mail" && html`<${Mail} onClose=${() => setAsking(null)} />`}
+    ${asking?.kind === "mail" && html`<${Mail} users=${all} onClose=${() => setAsking(null)} />`}
     ${asking?.kind === "remove" && html`<${Remove} user=${asking.user} onClose=${close} />`}
   </section>`;
 }
@@ -144,10 +144,17 @@ function Remove({ user, onClose }) {
 }
 
 // The mail is written by the API; nothing is sent from here.
-function Mail({ onClose }) {
+function Mail({ users, onClose }) {
+  const ready = users.filter((user) => user.state === "ready");
+  if (ready.length) return html`<${ReadyMail} isNew=${ready.some((user) => !user.invited_at)} onClose=${onClose} />`;
+  return html`<${Dialog} title="The mail to your account manager" onClose=${onClose}><p>Nobody is ready yet, so nobody can be named in it. Check everybody; then do what the list says of those who are blocked.</p>
+    <footer><button autofocus onClick=${onClose}>Close</button></footer></${Dialog}>`;
+}
+
+function ReadyMail({ isNew, onClose }) {
   const [to, setTo] = useState("");
   const [asked, setAsked] = useState("");
-  const [withInvited, setWithInvited] = useState(false);
+  const [withInvited, setWithInvited] = useState(!isNew);
   const mail = useLoad(() => get("/v1/portal-users/mail", { to: asked, with_invited: withInvited || undefined }), [asked, withInvited]);
   useEffect(() => { const timer = setTimeout(() => setAsked(/^\S+@\S+\.\S+$/.test(to.trim()) ? to.trim() : ""), 250); return () => clearTimeout(timer); }, [to]);
   const shown = mail.value;

@@ -39,7 +39,9 @@ function OrderNeed({ row }) {
 }
 
 function LastMonths({ row, period }) {
-  const service = row.service_name || row.product_code || "";
+  // As the report names it: by the product's code, or by the vendor's names where no product is mapped.
+  const names = row.members.map((one) => one.service_name || one.service_id).filter(Boolean);
+  const service = row.product_code || [...new Set(names)].join(" + ") || row.service_name || "";
   const trend = useLoad(() => get("/v1/trend", { months: MONTHS, account: row.psa_account_id, service, period }), [row.id, period]);
   const points = trend.value?.items || [];
   const months = useMemo(() => points.map((point) => point.period), [trend.value]);
