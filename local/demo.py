@@ -7,24 +7,24 @@ behind.
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from local.cli import EXIT_DONE, EXIT_FAILED
 from local.cli.home import HOME_VARIABLE, ROOT, Home
 from local.cli.output import Output, shown
-from local.cli.parser import parse
 from local.cli.tables import plural, undecided_accounts
 from local.cli.workplace import Workplace
+from local.demo_closing import Closing
+from local.demo_orders import ARRIVES, LOST, OrderStory, SimulatedPortal
 from local.demo_proof import prove, written
 from local.demo_scene import claim, demo_home, scene
+from local.demo_sums import comparison_checks, say_checks
+from local.demo_telling import Telling
 from local.simulator_process import (
     RunningSimulators,
     connect_microsoft365_command,
@@ -35,6 +35,7 @@ from trueup.api.plan_views import plan_view
 from trueup.domain.mapping import MappingState
 from trueup.domain.matching import MatchRule
 from trueup.domain.plan import Plan, PlanState
+from trueup.usecases.monthly_report import closed_by, plans_of
 
 PRODUCTS = {
     "9702": "MIME-EMAIL-S1",
@@ -53,70 +54,96 @@ REASONS = {
 """Why the approver lets a held change go, by the guard that holds it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What came of one demo month: the plan that was applied last, and how much the run after it found to do."""
+RUNS_MAXIMUM = 4
+"""How often the month is compared again: once for each read an order needs to show, once to find nothing, one spare."""
 
-    applied: Plan | None
-    left_to_do: int
-    lines_checked: int
-    lines_wrong: int
+
+@dataclass(slots=True)
+class Played:
+    """What came of one demo month: its plans, how much the last run found to do, what was asked for at the PSA, and how
+    many printed sums do not add up."""
+
+    plans: tuple[Plan, ...] = ()
+    left_to_do: int = 0
+    lines_checked: int = 0
+    lines_wrong: int = 0
+    sums_wrong: int = 0
+    orders: dict[str, int] = field(default_factory=dict)
+    is_closed: bool = False
+
+    @property
+    def is_sound(self) -> bool:
+        return not (self.lines_wrong or self.left_to_do or self.sums_wrong) and self.is_closed
 
 
 def play(folder: Path | None, *, psa: str, fresh: bool, output: Output) -> int:
-    """The whole month with that PSA. 0 when nothing is left to do and every line reads back as it was written."""
+    """The whole month with that PSA. 0 when nothing is left to do, every line reads back as it was written, the sums
+    add up and the month is closed."""
     started_at = time.monotonic()
     home = demo_home(folder, psa)
     with home.writing("trueup demo"):
         claim(home, psa, fresh=fresh)
         stage = output if not output.as_json else Output(as_json=False, out=io.StringIO(), err=io.StringIO())
         with scene(home, psa, stage) as (simulators, workplace):
-            played = _Month(workplace, simulators).tell()
+            period = workplace.period
+            played = _Month(workplace, simulators, period).tell()
         seconds = time.monotonic() - started_at
-        _ending(stage, home, psa, played, seconds)
+        _ending(stage, home, psa, period, seconds)
     output.document(
         {
             "home": str(home.path),
             "psa": psa,
-            "plan": plan_view(played.applied) if played.applied is not None else None,
+            "period": period,
+            "plans": [plan_view(plan) for plan in played.plans],
             "lines_checked": played.lines_checked,
             "lines_wrong": played.lines_wrong,
             "left_to_do": played.left_to_do,
+            "sums_wrong": played.sums_wrong,
+            "orders": played.orders,
+            "closed": played.is_closed,
             "seconds": round(seconds, 1),
         }
     )
-    return EXIT_FAILED if played.lines_wrong or played.left_to_do else EXIT_DONE
+    return EXIT_DONE if played.is_sound else EXIT_FAILED
 
 
 class _Month:
     """The story, chapter by chapter."""
 
-    def __init__(self, workplace: Workplace, simulators: RunningSimulators) -> None:
+    def __init__(self, workplace: Workplace, simulators: RunningSimulators, period: str) -> None:
         self._workplace = workplace
         self._simulators = simulators
         self._stage = workplace.output
         self._psa = simulators.psa.label
-        self._chapter = 0
+        self._period = period
+        self._played = Played()
+        self._portal = SimulatedPortal(simulators.mimecast)
+        telling = Telling(workplace)
+        self._orders = OrderStory(telling, self._portal)
+        self._closing = Closing(telling, period)
+        self._title, self._say, self._do = telling.title, telling.say, telling.do
+        self._do_unseen = telling.do_unseen
 
     def tell(self) -> Played:
         self._opening()
-        self._connect()
-        self._read_and_match()
-        self._map_accounts()
-        self._map_tenants()
-        self._map_services()
-        self._finish()
-        self._compare()
-        plan = self._newest_plan()
-        if not plan.changes:
-            self._say("There is nothing to do: every line that can be corrected has been corrected.")
-            applied = self._last_applied()
-            checked, wrong = self._prove(applied)
-            return Played(applied, 0, checked, wrong)
-        plan = self._release(plan)
-        plan = self._approve_and_apply(plan)
-        checked, wrong = self._prove(plan)
-        return Played(plan, self._compare_again(), checked, wrong)
+        if closed_by(self._period, self._workplace.state.sealed_months) is None:
+            self._prepare()
+            self._compare()
+            self._correct(self._newest_plan())
+            self._closing.show_people(ARRIVES)
+            self._orders.order()
+            self._compare_until_nothing_is_left()
+            self._played.sums_wrong += self._closing.report()
+            if not self._played.left_to_do:
+                self._closing.close()
+        else:
+            self._played.sums_wrong += self._closing.show_closed_month()
+            self._prove(self._plans())
+        played = self._played
+        played.plans = self._plans()
+        played.orders = self._orders.counts()
+        played.is_closed = closed_by(self._period, self._workplace.state.sealed_months) is not None
+        return played
 
     def _opening(self) -> None:
         self._stage.line("One month at a managed service provider with 48 clients", "bold")
@@ -130,8 +157,16 @@ class _Month:
             f"All of them are simulated on this machine: Mimecast at {self._simulators.mimecast}, {self._psa} at "
             f"{self._simulators.psa_url}, Microsoft 365 at {self._simulators.microsoft365}. They speak the real "
             "protocols, remember what is written, and know nothing of Trueup. Every line that begins with $ is a "
-            "command you could type yourself."
+            "command you could type yourself; where its answer is cut short, “…” says so."
         )
+
+    def _prepare(self) -> None:
+        self._connect()
+        self._read_and_match()
+        self._map_accounts()
+        self._map_tenants()
+        self._map_services()
+        self._finish()
 
     def _connect(self) -> None:
         self._title("Connect", "A credential is tried before it is stored.")
@@ -216,6 +251,28 @@ class _Month:
     def _compare(self) -> None:
         self._title("Compare", "Three counts side by side, one verdict a row, and a plan. Nothing is written yet.")
         self._do("run")
+        self._check()
+
+    def _check(self) -> None:
+        """Count again what the newest comparison printed as sums."""
+        found = self._workplace.state.reconciliations.get(self._period)
+        self._played.sums_wrong += say_checks(self._stage, comparison_checks(found, self._portal.accounts()))
+
+    def _correct(self, plan: Plan) -> None:
+        """Let what is held go, approve, apply, and ask the PSA; nothing where nothing is to be corrected."""
+        if not plan.changes:
+            self._say("No line has to be corrected: every line that can be has been corrected.")
+            return
+        plan = self._release(plan)
+        self._title(
+            "Approve exactly this, and apply it",
+            "The checksum is over every change and every release; one digit more, another sum. Then each line is read "
+            "again, written once, and read back.",
+        )
+        if plan.state is PlanState.PROPOSED:
+            self._do("plan", "approve", plan.id, "--checksum", plan.checksum, lines_maximum=1)
+        self._do("plan", "apply", plan.id, "--checksum", plan.checksum)
+        self._prove((self._workplace.state.plans.get(plan.id),))
 
     def _release(self, plan: Plan) -> Plan:
         if not plan.held:
@@ -228,119 +285,78 @@ class _Month:
             for hold in change.holds:
                 self._stage.line(f"  {hold.guard.replace('_', ' ')}: {shown(hold.figures, 90)}", "yellow")
             reason = REASONS.get(change.holds[0].guard, "checked with the client")
-            self._do("plan", "release", plan.id, change.id, "--reason", reason, quietly=True)
-        return self._plan(plan.id)
+            self._do_unseen("plan", "release", plan.id, change.id, "--reason", reason)
+        return self._workplace.state.plans.get(plan.id)
 
-    def _approve_and_apply(self, plan: Plan) -> Plan:
-        self._title(
-            "Approve exactly this", "The checksum is over every change and every release; one digit more, another sum."
-        )
-        if plan.state is PlanState.PROPOSED:
-            self._do("plan", "approve", plan.id, "--checksum", plan.checksum, quietly=True)
-        self._title("Apply", "Each line is read again, written once, and read back.")
-        self._do("plan", "apply", plan.id, "--checksum", plan.checksum)
-        return self._plan(plan.id)
-
-    def _prove(self, plan: Plan | None) -> tuple[int, int]:
-        """How many lines were asked for at the PSA itself, and how many are not what was written."""
-        if plan is None:
-            return 0, 0
+    def _prove(self, plans: tuple[Plan, ...]) -> None:
+        """Ask the PSA itself for every line that these plans wrote."""
         self._title("Prove it", f"Not Trueup's word for it: each line, asked of {self._psa} directly.")
-        return prove(plan, self._simulators.psa, self._simulators.psa_url, self._stage)
+        checked, wrong = prove(plans, self._simulators.psa, self._simulators.psa_url, self._stage)
+        self._played.lines_checked += checked
+        self._played.lines_wrong += wrong
 
-    def _compare_again(self) -> int:
-        self._title("Compare again", "The same run once more. What was corrected must be in line now.")
-        sink = Output(as_json=False, out=io.StringIO(), err=io.StringIO())
-        self._stage.line("$ trueup run", "cyan")
-        self._carry_out(["run"], Workplace(self._workplace.home, sink, self._workplace.actor))
+    def _compare_until_nothing_is_left(self) -> None:
+        """Run again while an order is still to show, and apply what it brings with it; then nothing may be left."""
+        for number in range(1, RUNS_MAXIMUM + 1):
+            plan = self._compare_again(is_first=number == 1)
+            if plan.changes:
+                self._say(
+                    f"Mimecast shows the order of {ARRIVES} now, and bills more seats than the client pays for: so the "
+                    "bill follows. (A tenant that bills on order has this as soon as an order is submitted.)"
+                )
+                self._correct(plan)
+            elif not self._orders.waits_for(ARRIVES):
+                break
+        self._played.left_to_do = len(plan.changes)
+        self._say_what_is_left(plan)
+
+    def _compare_again(self, *, is_first: bool) -> Plan:
+        text = "What was corrected must be in line now." if is_first else "Everything is read anew."
+        self._title("Compare again", f"The same run once more. {text}")
+        self._do_unseen("run")
         plan = self._newest_plan()
-        found = self._workplace.state.reconciliations.get(plan.period)
-        left = ", ".join(
-            f"{count} {verdict.words}" for verdict, count in found.totals.verdicts if count and verdict.is_exception
-        )
-        in_line = sum(1 for row in found.rows if not row.verdict.is_exception)
         if plan.changes:
-            self._say(f"There are still {plural(len(plan.changes), 'change', 'changes')} to make.")
+            self._stage.line(f"It finds {plural(len(plan.changes), 'change', 'changes')} to make.", "yellow")
         else:
             self._stage.line("It finds nothing to do: 0 changes.", "green")
+        self._stage.line(f"{self._orders.standing()}.")
+        if is_first or plan.changes:
+            self._orders.show(ARRIVES)
+        else:
+            self._orders.say_what_is_outstanding(LOST)
+        return plan
+
+    def _say_what_is_left(self, plan: Plan) -> None:
+        found = self._workplace.state.reconciliations.get(plan.period)
+        in_line = sum(1 for row in found.rows if not row.verdict.is_exception)
         self._say(
-            f"{in_line} rows are in line. What is left is not a matter of a number: {left}. Those want a line, an "
-            "order or a decision, and the table says which."
+            f"{in_line} of {len(found.rows)} rows are in line. What is left is not a number to correct: it wants a "
+            "line, an order or a decision, and the table says which."
         )
-        return len(plan.changes)
+        self._check()
 
     def _newest_plan(self) -> Plan:
         return self._workplace.state.plan_index.latest(1)[0]
 
-    def _last_applied(self) -> Plan | None:
-        plans = self._workplace.state.plan_index.latest(50)
-        return next((plan for plan in plans if written(plan)), None)
-
-    def _plan(self, plan_id: str) -> Plan:
-        return self._workplace.state.plans.get(plan_id)
-
-    def _title(self, title: str, text: str) -> None:
-        self._chapter += 1
-        self._stage.line()
-        self._stage.line(f"{self._chapter}. {title}", "bold")
-        self._stage.paragraph(text)
-        self._stage.line()
-
-    def _say(self, text: str) -> None:
-        self._stage.line()
-        self._stage.paragraph(text)
-
-    def _do(self, *words: str, quietly: bool = False) -> None:
-        """Type one command; ``quietly`` leaves out the advice at its end."""
-        for line in _command_lines(words):
-            self._stage.line(line, "cyan")
-        workplace = self._workplace
-        if quietly:
-            page = io.StringIO()
-            aside = Output(as_json=False, out=page, err=io.StringIO())
-            self._carry_out(list(words), Workplace(workplace.home, aside, workplace.actor))
-            self._stage.line(page.getvalue().splitlines()[0])
-        else:
-            self._carry_out(list(words), workplace)
-
-    def _carry_out(self, words: list[str], workplace: Workplace) -> None:
-        """The handler of that command line, in the scene that is open already."""
-        parsed = parse(words)
-        module_name, function_name = parsed.handler.split(":")
-        handler: Callable[[Workplace, Any], int] = getattr(
-            importlib.import_module(f"local.cli.{module_name}"), function_name
-        )
-        handler(workplace, parsed)
+    def _plans(self) -> tuple[Plan, ...]:
+        """The plans of the month that were applied, the oldest first."""
+        return tuple(plan for plan in plans_of(self._period, self._workplace.state.plan_index) if written(plan))
 
 
-def _command_lines(words: tuple[str, ...]) -> Iterator[str]:
-    """The command as one would type it, broken before an option where it is too long for one line."""
-    line = "$ trueup"
-    for index, word in enumerate(words):
-        part = shlex.quote(word)
-        ahead = len(part) + (len(shlex.quote(words[index + 1])) + 1 if word.startswith("--") else 0)
-        if word.startswith("--") and len(line) + ahead > 96:
-            yield f"{line} \\"
-            line = "   "
-        line += f" {part}"
-    yield line
-
-
-def _ending(stage: Output, home: Home, psa: str, played: Played, seconds: float) -> None:
+def _ending(stage: Output, home: Home, psa: str, period: str, seconds: float) -> None:
     stage.line()
-    if played.lines_wrong:
-        stage.line(f"{plural(played.lines_wrong, 'line differs', 'lines differ')} from what was approved.", "red")
     stage.line(f"The month took {seconds:.0f} seconds.", "bold")
     folder = os.path.relpath(home.path) if home.path.is_relative_to(ROOT) else str(home.path)
     stage.line("What to try next:")
     stage.line(f"  export {HOME_VARIABLE}={shlex.quote(folder)}")
     for command, purpose in (
         (".venv/bin/trueup history", "who did what, and why"),
-        (".venv/bin/trueup verify", "prove that nothing in it was changed"),
-        (".venv/bin/trueup plan show", "the newest plan"),
+        (".venv/bin/trueup orders list", "the orders that are still open"),
+        (f".venv/bin/trueup evidence {period} --out evidence", "what to show each client"),
+        (".venv/bin/trueup report --html report.html", "the month as a page"),
         (f"make demo PSA={psa}", "the same again: it finds nothing to do"),
         (f".venv/bin/trueup demo --psa {psa} --fresh", "begin anew"),
     ):
-        stage.line(f"  {command:<48} {purpose}")
-    stage.line(f"  {'unset ' + HOME_VARIABLE:<48} back to your own state; then:")
-    stage.line(f"  {'.venv/bin/trueup connect mimecast':<48} your own accounts")
+        stage.line(f"  {command:<54} {purpose}")
+    stage.line(f"  {'unset ' + HOME_VARIABLE:<54} back to your own state; then:")
+    stage.line(f"  {'.venv/bin/trueup connect mimecast':<54} your own accounts")

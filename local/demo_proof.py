@@ -5,7 +5,7 @@ Must not: use an adapter of the product, because what is asked here is held agai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from local.cli.output import Cell, Column, Output, shown
+from local.cli.tables import plural
 from local.simulators import credentials
 from local.simulators.psas import SimulatedPsa
 from trueup.domain.billing import WriteOutcome
@@ -41,11 +42,15 @@ def written(plan: Plan) -> tuple[Change, ...]:
     return tuple(change for change, result in results if result is not None and result.outcome in outcomes)
 
 
-def prove(plan: Plan, psa: SimulatedPsa, url: str, stage: Output) -> tuple[int, int]:
-    """Ask for every line that was written and show what is there. How many were asked for, and how many differ."""
+def prove(plans: Sequence[Plan], psa: SimulatedPsa, url: str, stage: Output) -> tuple[int, int]:
+    """Ask for every line that these plans wrote and show what is there. How many were asked for, and how many differ.
+
+    The plans come the oldest first: a line that two of them wrote must be what the newer one says.
+    """
+    newest = {str(change.line_id): (plan, change) for plan in plans for change in written(plan)}
     rows: list[list[str | Cell]] = []
     wrong = 0
-    for change in written(plan):
+    for plan, change in newest.values():
         quantity = quantity_at(psa, url, _asked(plan, change))
         right = quantity == float(change.target)
         wrong += not right
@@ -57,6 +62,8 @@ def prove(plan: Plan, psa: SimulatedPsa, url: str, stage: Output) -> tuple[int, 
     columns = [Column("Line"), Column("Client", "name"), Column("Product", "name"), Column("Was", "number"),
                Column("Approved", "number"), Column(f"{psa.label} says", "number"), Column("")]  # fmt: skip
     stage.table(columns, rows)
+    if wrong:
+        stage.line(f"{plural(wrong, 'line differs', 'lines differ')} from what was approved.", "red")
     return len(rows), wrong
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from local.cli import EXIT_DONE, EXIT_FAILED
 from local.cli.files import write_file
 from local.cli.output import Column, Output, shown
+from local.cli.tables import plural
 from local.cli.workplace import Workplace
 from trueup.api.evidence_documents import evidence_csv, evidence_html
 from trueup.api.month_views import link_view, months_view, proof_view, replay_view
@@ -42,7 +43,8 @@ def seal(workplace: Workplace, arguments: Namespace) -> int:
     )
     for words in link.outstanding:
         workplace.output.line(f"  outstanding: {shown(words, 300)}")
-    workplace.output.line(f"Its hash is {link.hash}; kept elsewhere, it proves later that the chain is the same.")
+    workplace.output.line("Its hash, kept elsewhere, proves later that the chain is the same:")
+    workplace.output.line(f"  {link.hash}")
     return EXIT_DONE
 
 
@@ -97,8 +99,9 @@ def verify(workplace: Workplace, arguments: Namespace) -> int:
     )
     if proof.links:
         workplace.output.line(
-            f"Closed months are whole: {proof.months} months, {proof.links} links, {proof.parts} parts and "
-            f"{proof.pages} pages of what was read.",
+            f"Closed months are whole: {plural(proof.months, 'month', 'months')}, "
+            f"{plural(proof.links, 'link', 'links')}, {plural(proof.parts, 'part', 'parts')} and "
+            f"{plural(proof.pages, 'page', 'pages')} of what was read.",
             "green",
         )
         workplace.output.line(f"The newest link is {proof.last_hash}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from local.cli import EXIT_DIFFERENCES, EXIT_DONE
 from local.cli.output import Cell, Column, Output, Style, shown
@@ -38,29 +38,38 @@ def list_orders(workplace: Workplace, arguments: Namespace) -> int:
     if not orders:
         workplace.output.line("There is no open change order. A run drafts what is to be ordered: trueup run")
         return EXIT_DONE
-    workplace.output.table(
-        [Column("Order"), Column("State"), Column("Client", "text"), Column("Service", "text"),
-         Column("Now", "number"), Column("To", "number"), Column("Change", "number"), Column("Number"),
-         Column("What to know", "text")],
-        [
-            [
-                order.id,
-                Cell(_state(workplace, order), _STYLES.get(order.state, "")),
-                shown(order.vendor_name, 30),
-                shown(order.service_name, 24),
-                str(order.current),
-                str(order.target),
-                f"{order.delta:+d}",
-                shown(order.order_number, 20),
-                shown(_remark(order), 120),
-            ]
-            for order in orders
-        ],
-    )  # fmt: skip
+    _orders_table(workplace, orders)
     workplace.output.line("Next: trueup orders show ORDER", "bold")
     waits = any(order.state is not OrderState.SUBMITTED and order.is_open for order in orders)
     late = any(is_late(order, now, patience) for order in orders)
     return EXIT_DIFFERENCES if waits or late else EXIT_DONE
+
+
+def _orders_table(workplace: Workplace, orders: Sequence[ChangeOrder]) -> None:
+    """One line an order; order numbers and remarks have a column where there are any."""
+    columns = [Column("Order"), Column("State"), Column("Client", "name"), Column("Service", "name"),
+               Column("Now", "number"), Column("To", "number"), Column("Change", "number")]  # fmt: skip
+    rows: list[list[str | Cell]] = [
+        [
+            order.id,
+            Cell(_state(workplace, order), _STYLES.get(order.state, "")),
+            shown(order.vendor_name, 30),
+            shown(order.service_name, 24),
+            str(order.current),
+            str(order.target),
+            f"{order.delta:+d}",
+        ]
+        for order in orders
+    ]
+    for column, texts in (
+        (Column("Number"), [shown(order.order_number, 20) for order in orders]),
+        (Column("What to know", "text"), [shown(_remark(order), 120) for order in orders]),
+    ):
+        if any(texts):
+            columns.append(column)
+            for row, text in zip(rows, texts, strict=True):
+                row.append(text)
+    workplace.output.table(columns, rows)
 
 
 def _by_month_and_name(order: ChangeOrder) -> tuple[str, str, str, str]:
@@ -188,10 +197,14 @@ def _told(workplace: Workplace, order: ChangeOrder) -> int:
     output, patience = workplace.output, workplace.settings.orders.patience
     output.document(order_with_work_view(order, patience=patience, now=workplace.clock.now()))
     item = work_item(order)
-    output.line(f"{order.id}: {shown(item.title, 200)}", "bold")
+    output.line(order.id, "bold")
+    output.paragraph(shown(item.title, 200), indent="  ")
     output.line(f"  state    {_state(workplace, order)}", _STYLES.get(order.state, ""))
     reason = order.reason
-    output.line(f"  why      {reason.licensed} licensed on {reason.counted_at:%Y-%m-%d} {shown(reason.policy, 80)}")
+    output.line(
+        f"  why      {reason.licensed} licensed on {reason.counted_at:%Y-%m-%d}"
+        f" (counting policy: {shown(reason.policy, 60)})"
+    )
     if _remark(order):
         output.line(f"  to know  {shown(_remark(order), 300)}")
     if order.submitted is not None:

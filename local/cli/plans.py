@@ -10,7 +10,7 @@ from local.cli import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED
 from local.cli.interrupts import stopping_between
 from local.cli.month import say_what_comes_next
 from local.cli.output import Column, problem_view, shown
-from local.cli.tables import outcome_cell, plan_money, plan_table
+from local.cli.tables import outcome_cell, plan_money, plan_table, plural
 from local.cli.workplace import Workplace
 from trueup.api.plan_views import change_view, plan_totals_view, plan_view
 from trueup.api.views import View
@@ -106,7 +106,9 @@ def approve(workplace: Workplace, arguments: Namespace) -> int:
     )
     workplace.output.document(plan_view(plan))
     workplace.output.line(
-        f"Approved by {shown(plan.approved_by)}: {len(plan.ready)} changes worth {plan_money(plan)} a month.", "green"
+        f"Approved by {shown(plan.approved_by)}: {plural(len(plan.ready), 'change', 'changes')} worth "
+        f"{plan_money(plan)} a month.",
+        "green",
     )
     say_what_comes_next(workplace.output, plan)
     return EXIT_DONE

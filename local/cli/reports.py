@@ -11,7 +11,7 @@ from local.cli.workplace import Workplace
 from trueup.api.report_documents import report_csv, report_html
 from trueup.api.report_views import report_view, trend_view
 from trueup.api.views import money_text
-from trueup.domain.monthly_report import MonthlyReport, ReportSum
+from trueup.domain.monthly_report import Flow, MonthlyReport, ReportSum
 from trueup.domain.periods import Period
 from trueup.usecases.monthly_report import report_of
 from trueup.usecases.monthly_report import trend as trend_of
@@ -42,9 +42,11 @@ def _describe(output: Output, found: MonthlyReport) -> None:
         output.line("No difference with a price was found.")
     for title, groups in (("All", found.totals), ("Client", found.by_client), ("Service", found.by_service)):
         if groups:
+            output.line()
             _sums(output, title, groups[:GROUPS_SHOWN_MAXIMUM])
             if len(groups) > GROUPS_SHOWN_MAXIMUM:
                 output.line(f"and {len(groups) - GROUPS_SHOWN_MAXIMUM} more with less outstanding")
+    output.line()
     for words, currency, little, much, rows in found.reasons:
         output.line(
             f"outstanding, {shown(words, 80)}: {currency} {money_text(little)} too little, {money_text(much)} too much "
@@ -59,22 +61,22 @@ def _describe(output: Output, found: MonthlyReport) -> None:
 
 
 def _sums(output: Output, title: str, groups: tuple[ReportSum, ...]) -> None:
+    """One line for each direction in which anything was found: the two are never set against each other."""
+    rows = [
+        [shown(one.name or one.key or "all", 60), direction, one.currency, *_amounts(flow)]
+        for one in groups
+        for direction, flow in (("too little", one.underbilled), ("too much", one.overbilled))
+        if flow != Flow()
+    ]
     output.table(
-        [Column(title), Column("Currency"), Column("Found too little", "number"), Column("Corrected", "number"),
-         Column("Settled", "number"), Column("Outstanding", "number"), Column("Too much, outstanding", "number")],
-        [
-            [
-                shown(one.name or one.key or "all"),
-                one.currency,
-                money_text(one.underbilled.found) or "",
-                money_text(one.underbilled.corrected) or "",
-                money_text(one.underbilled.settled) or "",
-                money_text(one.underbilled.outstanding) or "",
-                money_text(one.overbilled.outstanding) or "",
-            ]
-            for one in groups
-        ],
+        [Column(title, "name"), Column("Billed"), Column("Currency"), Column("Found", "number"),
+         Column("Corrected", "number"), Column("Settled", "number"), Column("Outstanding", "number")],
+        rows,
     )  # fmt: skip
+
+
+def _amounts(flow: Flow) -> list[str]:
+    return [money_text(amount) or "" for amount in (flow.found, flow.corrected, flow.settled, flow.outstanding)]
 
 
 def trend(workplace: Workplace, arguments: Namespace) -> int:

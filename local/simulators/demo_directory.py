@@ -32,6 +32,9 @@ TENANT_STORIES: Mapping[str, tuple[str, int]] = {
 }
 """The story of a client's tenant, and how many more users are licensed than agreed."""
 
+EVERY_KIND = "Elmstead Veterinary Care"
+"""The client whose tenant has one of everything that holds a license and is nobody's seat."""
+
 OTHERS = (("Pebblecourt Hotels", 31), ("Ivybridge Kennels", 9))
 """Tenants of clients that have no Mimecast account: one buys only other things, one is billed for what was not sold."""
 
@@ -78,6 +81,9 @@ def _add_others(tenant: ClientTenant, rng: random.Random, service: int) -> None:
     """Accounts that are nobody's seat: a license does not make a person."""
     if service:
         tenant.add(service, "service")
+    if tenant.name == EVERY_KIND:
+        _add_every_kind(tenant)
+        return
     if rng.random() < 0.35:
         tenant.add(rng.randint(1, 2), "shared")
     if rng.random() < 0.2:
@@ -91,3 +97,13 @@ def _add_others(tenant: ClientTenant, rng: random.Random, service: int) -> None:
     if rng.random() < 0.2:
         tenant.add(1, "user", APPS)
     tenant.add(rng.randint(1, 5), "unlicensed")
+
+
+def _add_every_kind(tenant: ClientTenant) -> None:
+    tenant.add(2, "shared")
+    tenant.add(1, "room", KIOSK)
+    tenant.add(1, "equipment", KIOSK)
+    tenant.add(1, "guest")
+    tenant.add(1, "blocked")
+    tenant.add(1, "user", APPS)
+    tenant.add(3, "unlicensed")

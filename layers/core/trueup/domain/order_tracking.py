@@ -37,7 +37,7 @@ def after_read(order: ChangeOrder, count: Count, *, began_at: datetime, at: date
         return order
     if count.seats == order.target:
         unmarked = "" if order.was_sent else "; nobody had marked the order as submitted"
-        shown = f"read at {count.as_of.isoformat()}: {count.seats} seats ({count.basis.value}){unmarked}"
+        shown = f"read {count.as_of:%Y-%m-%d %H:%M} UTC: {count.seats} seats ({count.basis.value}){unmarked}"
         return order.ended(OrderState.REFLECTED, Signature("", at), shown)
     if count.seats == order.current or order.state is OrderState.NEEDS_REVIEW:
         return order
