@@ -63,7 +63,7 @@ class Contents:
             raise StateUnavailable(f"stored content {address} is gone")
         parts = int(first[_PARTS])
         if parts < 1:
-            raise StateUnavailable(f"stored content {address} says that it has {parts} parts: it was changed or damaged")
+            raise StateUnavailable(f"stored content {address} says that it has {parts} parts: it was damaged")
         keys = [self._key(address, number) for number in range(1, parts)]
         others = self._table.get_many(keys)
         if len(others) != len(keys):
