@@ -29,6 +29,8 @@ PICTURES = ROOT / "docs" / "screens"
 WIDE = (1440, 900)
 NARROW = (360, 740)
 _WAIT_SECONDS = 120.0
+COLLEAGUES = {"Dana Ops": "dana.ops", "Billing": "billing", "Lee Sales": "lee.sales", "Kim Split": "kim.split"}
+"""Who is to be a portal user in the pictures, by the simulated directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,12 @@ MONTH = (
     Picture("approve", "/plan", ".table-plan .row.is-active", lambda page: _press(page, "a", "dialog")),
     Picture("files", "/files", ".records"),
     Picture("settings", "/settings", ".tabs"),
+    Picture("orders", "/orders", ".table-orders .row.is-active"),
+    Picture("order", "/orders", ".table-orders .row.is-active", lambda page: _open_row(page, "orders")),
+    Picture("tenants", "/tenants?show=open", ".table-accounts .row.is-active"),
+    Picture("portal-users", "/portal-users", ".portal-users > li"),
+    Picture("months", "/months", ".months .card"),
+    Picture("reports", "/reports", ".chart canvas"),
     Picture("history", "/history", ".table-history .row.is-active"),
     Picture("shortcuts", "/accounts", ".table-accounts .row.is-active", lambda page: _press(page, "?", "dialog")),
 )
@@ -124,7 +132,7 @@ class Api:
         return reply.json()
 
     def connect(self, vendors: RunningSimulators) -> None:
-        """Both sides connected, and read once."""
+        """Both sides and Microsoft 365 connected, and read once."""
         mimecast = {
             "client_id": credentials.MIMECAST_CLIENT_ID,
             "client_secret": credentials.MIMECAST_CLIENT_SECRET,
@@ -137,13 +145,18 @@ class Api:
         }
         self.ask("PUT", "/v1/integrations/mimecast", {"address": vendors.mimecast, "fields": mimecast})
         self.ask("PUT", "/v1/integrations/connectwise", {"address": vendors.psa_url, "fields": connectwise})
+        microsoft365 = {"address": vendors.microsoft365, "fields": credentials.MICROSOFT365_FIELDS}
+        self.ask("PUT", "/v1/integrations/microsoft365", microsoft365)
         self._settle(self.ask("POST", "/v1/runs")["id"])
 
     def finish(self, _: RunningSimulators) -> None:
-        """Services mapped, mapping finished, compared."""
+        """Services mapped, mapping finished, compared; the colleagues for the partner portal checked."""
         for service, product in SERVICE_TO_PRODUCT.items():
             self.ask("PUT", f"/v1/service-mappings/{service}", {"product_id": product})
         self._settle(self.ask("POST", "/v1/integrations/mimecast/finish")["run"]["id"])
+        for name, address in COLLEAGUES.items():
+            self.ask("POST", "/v1/portal-users", {"name": name, "address": f"{address}@simmsp.example"})
+        self.ask("POST", "/v1/portal-users/check")
 
     def _settle(self, run_id: str) -> None:
         end = time.monotonic() + _WAIT_SECONDS

@@ -96,7 +96,7 @@ def inert(visitor: Visitor) -> None:
 
 @contextmanager
 def refused(visitor: Visitor, status: str) -> Iterator[None]:
-    """What is done here is refused, and meant to be: the browser notes such a request on its console, a little later."""
+    """What is done here is refused, and meant to be: the browser notes it on its console, a little later."""
     yield
     until(lambda: visitor.page.evaluate("true") and any(status in one for one in visitor.complaints))
     visitor.complaints[:] = [one for one in visitor.complaints if status not in one]
@@ -158,6 +158,29 @@ def test_three_counts_with_what_to_order_and_what_is_behind_it(visitor: Visitor,
     assert visitor.barriers() == []
     drawer.get_by_role("link", name="Open the change order").click()
     expect(page.get_by_role("complementary", name="Change order")).to_contain_text(need["id"])
+
+
+def test_a_tenant_is_mapped_by_a_key_and_taken_back(visitor: Visitor, month: Month) -> None:
+    page = visitor.page
+    visitor.go("/reconcile")
+    page.get_by_role("link", name="Tenants").click()
+    page.get_by_role("button", name=re.compile("^To decide")).click()
+    page.get_by_role("searchbox").fill("Bramblewood")
+    row = visitor.row("accounts", "Bramblewood")
+    expect(row).to_contain_text("Bramblewood Vet Clinic")
+    assert visitor.barriers() == []
+    page.get_by_role("searchbox").press("Enter")
+    visitor.keys("1")
+    expect(row).to_contain_text("Mapped")
+    assert _tenant(month.town)["psa_account_name"] == "Bramblewood Vet Clinic"
+    visitor.keys("z")
+    expect(row).to_contain_text("Unmapped")
+    assert _tenant(month.town)["mapping"] == "unmapped"
+
+
+def _tenant(town: Town) -> Any:
+    entries = town.api("GET", "/v1/license-mappings?limit=500")["items"]
+    return next(entry for entry in entries if "Bramblewood" in entry["vendor_account_name"])
 
 
 def test_an_order_is_approved_and_marked_as_submitted_by_keys_alone(visitor: Visitor, month: Month) -> None:

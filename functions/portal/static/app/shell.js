@@ -14,7 +14,7 @@ import { Icon } from "./parts/icon.js";
 import { Dialog } from "./parts/dialog.js";
 import { ProblemNote, SignedOutHere } from "./parts/problem.js";
 import { Integrations } from "./screens/integrations.js";
-import { Accounts } from "./screens/accounts.js";
+import { Accounts, Tenants } from "./screens/accounts.js";
 import { Services } from "./screens/services.js";
 import { Finish } from "./screens/finish.js";
 import { Reconcile } from "./screens/reconcile.js";
@@ -35,6 +35,7 @@ const SCREENS = [
   { page: "orders", words: "Change orders", icon: "cart", key: "o", screen: Orders, group: "The month" },
   { page: "accounts", words: "Accounts", icon: "people", key: "a", screen: Accounts, group: "Mapping" },
   { page: "services", words: "Services", icon: "box", key: "s", screen: Services, group: "Mapping" },
+  { page: "tenants", words: "Tenants", icon: "user", key: "n", screen: Tenants, group: "Mapping", side: "licenses" },
   { page: "integrations", words: "Integrations", icon: "plug", key: "i", screen: Integrations, group: "Set-up" },
   { page: "finish", words: "Finish", icon: "flag", key: "f", screen: Finish, group: "Set-up", hidden: true },
   { page: "files", words: "Files", icon: "upload", key: "l", screen: Files, group: "Set-up" },
@@ -66,7 +67,7 @@ export function Shell() {
   if (farewell) return html`<${SignedOutHere} trouble=${farewell} />`;
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.focus(); }}>Skip to content</a>
     <div class="frame">
-      <${Rail} page=${page} me=${now.me} needsFinish=${needsFinish} onHelp=${() => setHelpOpen(true)} onLeave=${() => signOut().catch(setFarewell)} />
+      <${Rail} page=${page} sides=${connectedSides(now.integrations)} me=${now.me} needsFinish=${needsFinish} onHelp=${() => setHelpOpen(true)} onLeave=${() => signOut().catch(setFarewell)} />
       <div class="stage">
         <header>
           ${isOnOneMachine && html`<p class="machine" role="note"><${Icon} name="screen" /> No sign-in on this machine: whoever uses it is the administrator.</p>`}
@@ -95,6 +96,8 @@ function useStart(page, integrations) {
 export const isSetUp = (integrations) =>
   integrations !== null && ["vendor", "psa"].every((side) => integrations.some((one) => one.side === side && one.state !== "not_connected"));
 
+const connectedSides = (integrations) => new Set((integrations || []).filter((one) => one.state !== "not_connected").map((one) => one.side));
+
 function useFocusOnArrival(page, main) {
   const isFirst = useRef(true);
   useLayoutEffect(() => {
@@ -111,7 +114,7 @@ function focusSearch() {
   }
 }
 
-function Rail({ page, me, needsFinish, onHelp, onLeave }) {
+function Rail({ page, sides, me, needsFinish, onHelp, onLeave }) {
   const [chosen, setChosen] = useState(theme());
   const change = () => { chooseTheme(nextTheme()); setChosen(theme()); };
   const groups = [...new Set(SCREENS.map((one) => one.group))];
@@ -120,7 +123,7 @@ function Rail({ page, me, needsFinish, onHelp, onLeave }) {
     <a class="brand" href="/" aria-label="Trueup, start" onClick=${follow}><svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M8 10.5h16M8 16h16M8 21.5h16" /><circle cx="20.5" cy="16" r="3.4" /></svg><span>Trueup</span></a>
     <div class="rail-groups">${groups.map((group) => html`<div class="rail-group" key=${group}>
       <h2>${group}</h2>
-      <ul>${SCREENS.filter((one) => one.group === group && (!one.hidden || needsFinish || page === one.page)).map((one) => html`<li key=${one.page}>
+      <ul>${SCREENS.filter((one) => one.group === group && (page === one.page || (one.side ? sides.has(one.side) : !one.hidden || needsFinish))).map((one) => html`<li key=${one.page}>
         <a href=${href(one.page)} aria-current=${page === one.page ? "page" : undefined} onClick=${follow}><${Icon} name=${one.icon} /><span>${one.words}</span></a></li>`)}</ul>
     </div>`)}</div>
     <div class="rail-foot">

@@ -19,8 +19,8 @@ from typing import Any
 from trueup.settings import Settings, settings
 
 PAGES = frozenset({
-    "", "integrations", "accounts", "services", "finish", "reconcile", "plan", "orders", "portal-users", "months",
-    "reports", "history", "files", "settings",
+    "", "integrations", "accounts", "services", "finish", "reconcile", "plan", "orders", "tenants", "portal-users",
+    "months", "reports", "history", "files", "settings",
 })  # fmt: skip
 """The first word of every address that is a screen."""
 

@@ -7,13 +7,12 @@ import { toast } from "../toasts.js";
 import { name as shownName } from "../format.js";
 import { exclusionBody, isReviewDue } from "./exclude_dialog.js";
 
-const path = (entry) => `/v1/account-mappings/${encodeURIComponent(entry.vendor_account_id)}`;
-
 // A day of review that is over would be refused; what was said otherwise is said again.
 const saidBefore = (decision) => ({ reason: decision.reason, owner: decision.owner || "", review_on: isReviewDue(decision) ? "" : decision.review_on || "" });
 
-// `place(entry)` shows a row as it is now.
-export function useDecisions(place) {
+// `place(entry)` shows a row as it is now; `base` is where decisions of this kind are kept.
+export function useDecisions(base, place) {
+  const path = (entry) => `${base}/${encodeURIComponent(entry.vendor_account_id)}`;
   const [problem, setProblem] = useState(null);
   const done = useRef([]);
   const writes = useRef(new Map());

@@ -19,6 +19,7 @@ import { ClientPanel } from "./client_panel.js";
 import { AccountCell, decisionWords } from "./account_cells.js";
 import { useDecisions } from "./account_decisions.js";
 import { ExcludeDialog, isReviewDue } from "./exclude_dialog.js";
+import { ACCOUNTS, TENANTS } from "./mapping_subjects.js";
 
 const PAGE = 1000;
 const TABS = [
@@ -42,7 +43,7 @@ function inOrder(entries) {
   return [...entries].sort((a, b) => place(a) - place(b) || collator.compare(a.vendor_account_name, b.vendor_account_name));
 }
 
-function useAccounts() {
+function useAccounts(subject) {
   const { changes } = useLive();
   // Rows as this page last had them stored: a list that was asked for earlier must not put an older state over them.
   const newest = useRef(new Map());
@@ -52,7 +53,7 @@ function useAccounts() {
   };
   const listed = (items) => ({ order: inOrder(items).map((entry) => entry.vendor_account_id), byId: new Map(items.map((entry) => [entry.vendor_account_id, kept(entry)])) });
   const accounts = useLoad(async ({ onPart, isCurrent }) => {
-    const all = await getAll("/v1/account-mappings", { limit: PAGE }, { onPage: (items, _first, isLast) => isLast || onPart(listed([...items])), isCurrent });
+    const all = await getAll(subject.path, { limit: PAGE }, { onPage: (items, _first, isLast) => isLast || onPart(listed([...items])), isCurrent });
     return all && listed(all.items);
   }, [changes]);
   const clients = useLoad(async ({ onPart, isCurrent }) => {
@@ -66,9 +67,11 @@ function useAccounts() {
   return { accounts, clients, place };
 }
 
-export function Accounts() {
+export const Tenants = () => html`<${Accounts} subject=${TENANTS} />`;
+
+export function Accounts({ subject = ACCOUNTS }) {
   const { query } = useRoute();
-  const { accounts, clients, place } = useAccounts();
+  const { accounts, clients, place } = useAccounts(subject);
   const [active, setActive] = useState(0);
   const [asking, setAsking] = useState(null);
   const [search, setSearch] = useState("");
@@ -84,7 +87,7 @@ export function Accounts() {
     return all.filter((entry) => (belongs[tab](entry) || staying.current.has(entry.vendor_account_id)) && matches(entry, text));
   }, [accounts.value, tab, text]);
   const totals = useMemo(() => totalsOf(accounts.value), [accounts.value]);
-  const decide = useDecisions((entry) => {
+  const decide = useDecisions(subject.path, (entry) => {
     staying.current.add(entry.vendor_account_id);
     place(entry);
   });
@@ -113,12 +116,12 @@ export function Accounts() {
     { key: "f", label: "Look for this name among the clients", run: () => entry && setSearch(firstWord(entry)) },
   ]);
   const taken = useMemo(() => takenClients(accounts.value), [accounts.value]);
-  const columns = columnsFor({ accept, decide, setAsking, setSearch, skipped, firstWord });
+  const columns = columnsFor({ subject, accept, decide, setAsking, setSearch, skipped, firstWord });
   const rowProps = (item) => dropTarget((client) => decide.map(item, client));
   return html`<section class="screen fill-screen">
-    <${Steps} at="accounts" />
-    <header class="screen-head"><div><h1>Accounts</h1><p class="lead">Which vendor account is which client. Stored with every key you press; Z takes it back.</p></div>
-      <${Actions} rows=${rows} decide=${decide} accounts=${accounts} /></header>
+    ${subject.steps && html`<${Steps} at=${subject.steps} />`}
+    <header class="screen-head"><div><h1>${subject.title}</h1><p class="lead">${subject.lead}</p></div>
+      <${Actions} subject=${subject} rows=${rows} decide=${decide} accounts=${accounts} /></header>
     <div class="filters"><div class="tabs" role="group" aria-label="Show">${TABS.filter((one) => !one.isQuiet || totals[one.value] > 0 || tab === one.value).map((one) => html`<button key=${one.value} aria-pressed=${tab === one.value ? "true" : "false"} onClick=${() => show({ show: one.value }, { replace: false })}>${one.words} <b>${number(totals[one.value])}</b></button>`)}</div>
       <span class="quiet filters-note" role="status">${number(totals.unmapped)} unmapped, ${number(totals.ambiguous)} ambiguous</span>
       <${SearchField} value=${query.q || ""} /></div>
@@ -126,9 +129,9 @@ export function Accounts() {
     <div class="two-panes">
       <${ClientPanel} clients=${clients} taken=${taken} search=${search} onSearch=${setSearch} target=${entry}
         onPick=${(client) => { if (entry) { decide.map(entry, client); next(); focusTable("accounts"); } }} />
-      ${accounts.value === null && accounts.isLoading ? html`<${Loading} words="Reading the accounts" />`
-        : rows.length === 0 ? html`<${NoRows} total=${totals[""]} tab=${tab} text=${text} />`
-        : html`<${VirtualTable} name="accounts" label="Vendor accounts" items=${rows} columns=${columns} keyOf=${(item) => item.vendor_account_id}
+      ${accounts.value === null && accounts.isLoading ? html`<${Loading} words=${`Reading the ${subject.one}s`} />`
+        : rows.length === 0 ? html`<${NoRows} subject=${subject} total=${totals[""]} tab=${tab} text=${text} />`
+        : html`<${VirtualTable} name="accounts" label=${subject.table} items=${rows} columns=${columns} keyOf=${(item) => item.vendor_account_id}
             rowHeight=${56} narrowHeight=${128} active=${active} onActive=${setActive} onOpen=${(item) => accept(item, isOpen(item) ? item.suggestions[0] : null)}
             rowProps=${rowProps} rowLabel=${rowLabel} rowClass=${(item) => `is-${item.mapping}${skipped.has(item.vendor_account_id) ? " is-skipped" : ""}`} />`}
     </div>
@@ -189,9 +192,9 @@ function dropTarget(onDrop) {
   };
 }
 
-function columnsFor({ accept, decide, setAsking, setSearch, skipped }) {
+function columnsFor({ subject, accept, decide, setAsking, setSearch, skipped }) {
   return [
-    { key: "vendor", label: "Vendor account", className: "cell-vendor", render: (entry, isActive) => html`<div class="stack"><span class="line"><${Name} of=${entry.vendor_account_name} className="strong" />
+    { key: "vendor", label: subject.column, className: "cell-vendor", render: (entry, isActive) => html`<div class="stack"><span class="line"><${Name} of=${entry.vendor_account_name} className="strong" />
         <button class="icon-button row-button" tabindex=${isActive ? 0 : -1} aria-label=${`Look for ${shownName(entry.vendor_account_name)} among the clients`} title="Look for this name among the clients (F)" onClick=${() => setSearch(firstWord(entry))}><${Icon} name="filter" /></button></span>
       <span class="second"><code>${shownName(entry.vendor_account_id)}</code>${entry.status !== "active" ? ` · ${entry.status_text || entry.status}` : ""}${entry.warnings.length ? html` · <span class="warning" title=${entry.warnings.join("; ")}>${entry.warnings[0]}</span>` : ""}</span></div>` },
     { key: "client", label: "Client in the PSA", className: "cell-client", render: (entry, isActive) => html`<${AccountCell} entry=${entry} isActive=${isActive} accept=${accept} decide=${decide} onPick=${() => setAsking({ kind: "pick", entry })} />` },
@@ -223,7 +226,7 @@ function ClientPicker({ entry, clients, onPick, onClose }) {
 }
 
 // Everything at once: one class of reasons, or a file. All of it or nothing of it is stored.
-function Actions({ rows, decide, accounts }) {
+function Actions({ subject, rows, decide, accounts }) {
   const [problem, setProblem] = useState(null);
   const file = useRef(null);
   const classes = useMemo(() => reasonClasses(rows), [rows]);
@@ -236,8 +239,8 @@ function Actions({ rows, decide, accounts }) {
     setAsked(null);
     try {
       const decisions = chosen.entries.map((entry) => ({ vendor_account_id: entry.vendor_account_id, psa_account_id: entry.suggestions[0].psa_account_id, reason: chosen.reason }));
-      const done = await post("/v1/account-mappings", { decisions });
-      toast(`${count(done.changed, "account")} mapped`);
+      const done = await post(subject.path, { decisions });
+      toast(`${count(done.changed, subject.one)} mapped`);
       accounts.reload();
     } catch (trouble) {
       setProblem(trouble);
@@ -248,7 +251,7 @@ function Actions({ rows, decide, accounts }) {
     event.target.value = "";
     if (!chosen) return;
     try {
-      const done = await postCsv("/v1/account-mappings/import", await chosen.text());
+      const done = await postCsv(`${subject.path}/import`, await chosen.text());
       toast(`${count(done.changed, "decision")} taken from ${count(done.rows, "row")}`);
       accounts.reload();
     } catch (trouble) {
@@ -260,8 +263,8 @@ function Actions({ rows, decide, accounts }) {
     <button onClick=${decide.undo}><${Icon} name="undo" />Undo</button>
     <button onClick=${() => file.current.click()}><${Icon} name="upload" />Import</button>
     <input class="unseen" type="file" accept=".csv,text/csv" ref=${file} tabindex="-1" aria-label="A mapping file" onChange=${importFile} />
-    <button onClick=${() => download("/v1/exports/mappings.csv", {}, "mappings.csv").catch(setProblem)}><${Icon} name="download" />Export</button>
-    ${asked && html`<${Dialog} title=${`Map ${count(asked.entries.length, "account")} at once?`} onClose=${() => setAsked(null)}>
+    <button onClick=${() => download(`/v1/exports/${subject.file}`, {}, subject.file).catch(setProblem)}><${Icon} name="download" />Export</button>
+    ${asked && html`<${Dialog} title=${`Map ${count(asked.entries.length, subject.one)} at once?`} onClose=${() => setAsked(null)}>
       <p>The first suggestion of each has this reason: ${asked.reason}.</p>
       <ul class="bulk-list">${asked.entries.slice(0, 200).map((entry) => html`<li key=${entry.vendor_account_id}><${Name} of=${entry.vendor_account_name} /><${Icon} name="right" /><${Name} of=${entry.suggestions[0].psa_account_name} /></li>`)}</ul>
       <footer><button onClick=${() => setAsked(null)}>Cancel</button><button class="primary" autofocus onClick=${() => acceptClass(asked)}>Map ${number(asked.entries.length)}</button></footer></${Dialog}>`}
@@ -282,9 +285,9 @@ function reasonClasses(rows) {
   return [...classes.values()].sort((a, b) => b.entries.length - a.entries.length).slice(0, 8);
 }
 
-function NoRows({ total, tab, text }) {
-  if (total === 0) return html`<${Empty} icon="people" title="No accounts yet"><p>They come with the first sync, once both sides are connected.</p></${Empty}>`;
-  if (text) return html`<${Empty} icon="search" title="Nothing matches"><p>No account has “${text}” in its name, code or client. <button class="link" onClick=${() => show({ q: "" })}>Clear the search</button></p></${Empty}>`;
-  if (tab === "open") return html`<${Empty} title="Every account is decided"><p>New accounts show up here after the next sync.</p></${Empty}>`;
-  return html`<${Empty} icon="list" title="None of these"><p>No account is in this state.</p></${Empty}>`;
+function NoRows({ subject, total, tab, text }) {
+  if (total === 0) return html`<${Empty} icon="people" title=${`No ${subject.one}s yet`}><p>${subject.empty}</p></${Empty}>`;
+  if (text) return html`<${Empty} icon="search" title="Nothing matches"><p>No ${subject.one} has “${text}” in its name, code or client. <button class="link" onClick=${() => show({ q: "" })}>Clear the search</button></p></${Empty}>`;
+  if (tab === "open") return html`<${Empty} title=${`Every ${subject.one} is decided`}><p>New ${subject.one}s show up here after the next sync.</p></${Empty}>`;
+  return html`<${Empty} icon="list" title="None of these"><p>No ${subject.one} is in this state.</p></${Empty}>`;
 }
