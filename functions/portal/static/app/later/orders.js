@@ -57,7 +57,7 @@ export function Orders() {
       <${SearchField} value=${query.q || ""} placeholder="Client, service or order number" /></div>
     <${ProblemNote} problem=${orders.problem} onRetry=${orders.reload} />
     ${orders.value === null ? !orders.problem && html`<${Loading} words="Reading the orders" />` : html`<div class="with-drawer">
-      ${rows.length === 0 ? html`<${NoOrders} tab=${tab} text=${query.q} total=${orders.value.length} />` : html`<${VirtualTable} name="orders" label="Change orders" items=${rows} columns=${COLUMNS} keyOf=${(order) => order.id} rowHeight=${56} narrowHeight=${108}
+      ${rows.length === 0 ? html`<${NoOrders} tab=${tab} text=${query.q} total=${orders.value.length} />` : html`<${VirtualTable} name="orders" label="Change orders" items=${rows} columns=${COLUMNS} keyOf=${(order) => order.id} rowHeight=${56} narrowHeight=${92}
         active=${active} onActive=${choose} onOpen=${open} opensOnClick rowLabel=${orderLabel} rowClass=${(order) => `${order.is_open ? "" : "is-over"} ${order.id === query.id ? "is-open" : ""}`} />`}
       ${query.id && html`<${OneOrder} key=${query.id} id=${query.id} changes=${changes} onChange=${put} onClose=${close} />`}
     </div>`}
