@@ -134,7 +134,9 @@ class _Month:
             self._orders.order()
             self._compare_until_nothing_is_left()
             self._played.sums_wrong += self._closing.report()
-            if not self._played.left_to_do:
+            if self._played.left_to_do:
+                self._say("The month stays open, because changes are left to make.")
+            else:
                 self._closing.close()
         else:
             self._played.sums_wrong += self._closing.show_closed_month()
@@ -262,12 +264,15 @@ class _Month:
         """Let what is held go, approve, apply, and ask the PSA; nothing where nothing is to be corrected."""
         if not plan.changes:
             self._say("No line has to be corrected: every line that can be has been corrected.")
+            self._prove(self._plans())
             return
         plan = self._release(plan)
         self._title(
             "Approve exactly this, and apply it",
             "The checksum is over every change and every release; one digit more, another sum. Then each line is read "
-            "again, written once, and read back.",
+            "again, written once, and read back."
+            if not self._played.lines_checked
+            else "As before: what is approved is a checksum, and what is written is exactly that.",
         )
         if plan.state is PlanState.PROPOSED:
             self._do("plan", "approve", plan.id, "--checksum", plan.checksum, lines_maximum=1)
@@ -289,7 +294,9 @@ class _Month:
         return self._workplace.state.plans.get(plan.id)
 
     def _prove(self, plans: tuple[Plan, ...]) -> None:
-        """Ask the PSA itself for every line that these plans wrote."""
+        """Ask the PSA itself for every line that these plans wrote; nothing where none was written."""
+        if not plans:
+            return
         self._title("Prove it", f"Not Trueup's word for it: each line, asked of {self._psa} directly.")
         checked, wrong = prove(plans, self._simulators.psa, self._simulators.psa_url, self._stage)
         self._played.lines_checked += checked
@@ -298,7 +305,7 @@ class _Month:
     def _compare_until_nothing_is_left(self) -> None:
         """Run again while an order is still to show, and apply what it brings with it; then nothing may be left."""
         for number in range(1, RUNS_MAXIMUM + 1):
-            plan = self._compare_again(is_first=number == 1)
+            plan = self._compare_again(number)
             if plan.changes:
                 self._say(
                     f"Mimecast shows the order of {ARRIVES} now, and bills more seats than the client pays for: so the "
@@ -310,9 +317,13 @@ class _Month:
         self._played.left_to_do = len(plan.changes)
         self._say_what_is_left(plan)
 
-    def _compare_again(self, *, is_first: bool) -> Plan:
-        text = "What was corrected must be in line now." if is_first else "Everything is read anew."
-        self._title("Compare again", f"The same run once more. {text}")
+    def _compare_again(self, number: int) -> Plan:
+        self._title(
+            "Compare again" if number == 1 else "And again",
+            "The same run once more. What was corrected must be in line now."
+            if number == 1
+            else "Every side is read anew, and with it what became of the orders.",
+        )
         self._do_unseen("run")
         plan = self._newest_plan()
         if plan.changes:
@@ -320,7 +331,7 @@ class _Month:
         else:
             self._stage.line("It finds nothing to do: 0 changes.", "green")
         self._stage.line(f"{self._orders.standing()}.")
-        if is_first or plan.changes:
+        if number == 1 or plan.changes:
             self._orders.show(ARRIVES)
         else:
             self._orders.say_what_is_outstanding(LOST)

@@ -142,7 +142,9 @@ class OrderStory:
         telling = self._telling
         telling.stage.line()
         if order.state is OrderState.DRAFT:
-            telling.do("orders", "show", order.id, lines_maximum=None if in_full else 3)
+            if in_full:
+                telling.do("orders", "show", order.id)
+                telling.stage.line()
             telling.do("orders", "approve", order.id, "--checksum", order.checksum, lines_maximum=3)
         number = self._portal.type_in(order, lost=order.vendor_name == LOST)
         telling.stage.paragraph(

@@ -201,10 +201,7 @@ def _told(workplace: Workplace, order: ChangeOrder) -> int:
     output.paragraph(shown(item.title, 200), indent="  ")
     output.line(f"  state    {_state(workplace, order)}", _STYLES.get(order.state, ""))
     reason = order.reason
-    output.line(
-        f"  why      {reason.licensed} licensed on {reason.counted_at:%Y-%m-%d}"
-        f" (counting policy: {shown(reason.policy, 60)})"
-    )
+    output.line(f"  why      {reason.licensed} licensed on {reason.counted_at:%Y-%m-%d}{_counted_by(reason.policy)}")
     if _remark(order):
         output.line(f"  to know  {shown(_remark(order), 300)}")
     if order.submitted is not None:
@@ -216,6 +213,13 @@ def _told(workplace: Workplace, order: ChangeOrder) -> int:
     output.line(f"  checksum {order.checksum}")
     _say_what_comes_next(output, order)
     return EXIT_DONE
+
+
+def _counted_by(policy: str) -> str:
+    """The counting policy as the order names it; version 0 is what holds where nobody has said anything."""
+    if not policy:
+        return ""
+    return ", by the default policy" if policy.endswith(" version 0") else f", by the policy of {shown(policy, 80)}"
 
 
 def _ordered(order: ChangeOrder, submitted: Signature) -> str:
