@@ -10,6 +10,7 @@ import pytest
 
 from tests.domain.building import (
     READ_AT,
+    agreement,
     client,
     entry,
     is_left_alone,
@@ -301,3 +302,21 @@ def test_a_service_that_nobody_mapped_has_no_licensed_count() -> None:
     )
     row = only_row(given)
     assert (row.verdict, row.counts.licensed.state, row.order) == (Verdict.UNMAPPED, "missing", None)
+
+
+def test_what_is_not_billed_is_not_made_up_for_by_what_is_billed_too_much() -> None:
+    given = legs(
+        {("V1", "S1"): known(10), ("V2", "S1"): known(10)},
+        [line("L1", "6"), line("L2", "14", psa_id="P2", agreement_id="A2")],
+        entries=[entry("V1", "P1"), entry("V2", "P2")],
+        agreements=[agreement("A1", "P1"), agreement("A2", "P2")],
+        clients=[client("P1"), client("P2")],
+        licensed={"P1": licensed(11), "P2": licensed(9)},
+    )
+    found = reconcile(given)
+    assert {row.verdict for row in found.rows} == {Verdict.ORDER_AND_BILL}
+    ((_, _, net),) = found.totals.money
+    ((currency, not_billed, too_much),) = found.totals.leakage
+    assert (net, not_billed - too_much) == (Decimal(0), Decimal(0))
+    assert (currency, not_billed) == ("USD", too_much)
+    assert not_billed > 0

@@ -155,6 +155,10 @@ def totals_view(totals: Totals) -> View:
             "order_less": totals.order_less_seats,
         },
         "monthly_money": money,
+        "leakage": {
+            currency: {"not_billed": money_text(missed), "billed_too_much": money_text(excess)}
+            for currency, missed, excess in totals.leakage
+        },
         "rows_without_price": totals.rows_without_price,
     }
 

@@ -15,16 +15,24 @@ _PRICED = frozenset(
 )
 """The verdicts that are worth money; the others wait for data or a decision before a price means anything."""
 
+_CORRECTED = _PRICED - {Verdict.NOT_SOLD}
+"""What is corrected by billing otherwise; a line that nothing is sold for is first looked into."""
+
 
 def totals_of(rows: Sequence[Row], accounts: MappingTotals) -> Totals:
     """The sums of these rows; ``accounts`` tells how many vendor accounts are in each mapping state."""
     verdicts: dict[Verdict, int] = defaultdict(int)
     money: dict[tuple[str, Verdict], Decimal] = defaultdict(Decimal)
+    missed: dict[str, Decimal] = defaultdict(Decimal)
+    excess: dict[str, Decimal] = defaultdict(Decimal)
     deltas = [row.order.delta for row in rows if row.order is not None]
     for row in rows:
         verdicts[row.verdict] += 1
         if row.monthly_money:
             money[(row.currency, row.verdict)] += row.monthly_money
+        if row.monthly_money and row.verdict in _CORRECTED:
+            side = missed if row.monthly_money > 0 else excess
+            side[row.currency] += abs(row.monthly_money)
     return Totals(
         rows=len(rows),
         verdicts=tuple((verdict, verdicts[verdict]) for verdict in VERDICT_ORDER),
@@ -36,4 +44,5 @@ def totals_of(rows: Sequence[Row], accounts: MappingTotals) -> Totals:
         licensed_seats=sum(row.counts.licensed.seats for row in rows if isinstance(row.counts.licensed, Known)),
         order_more_seats=sum(delta for delta in deltas if delta > 0),
         order_less_seats=-sum(delta for delta in deltas if delta < 0),
+        leakage=tuple((one, missed[one], excess[one]) for one in sorted({*missed, *excess})),
     )

@@ -113,15 +113,11 @@ function chosenRows(all, query) {
 }
 
 function Worth({ totals }) {
-  const entries = Object.entries(totals.monthly_money);
+  const entries = Object.entries(totals.leakage);
   if (!entries.length) return null;
   return html`<dl class="worth">${entries.map(([currency, by]) => {
-    const sum = (names) => names.reduce((all, one) => all + Number(by[one] || 0), 0);
-    const ordered = sum(["order_and_bill"]);
-    const more = sum(["bill_more", "new_revenue"]) + Math.max(0, ordered);
-    const less = sum(["bill_less"]) + Math.min(0, ordered);
-    return html`<div key=${`${currency}+`}><dt>Not billed</dt><dd><${Money} amount=${more.toFixed(2)} currency=${currency} /><small>a month</small></dd></div>
-      <div key=${`${currency}-`}><dt>Billed too much</dt><dd><${Money} amount=${Math.abs(less).toFixed(2)} currency=${currency} /><small>a month</small></dd></div>`;
+    return html`<div key=${`${currency}+`}><dt>Not billed</dt><dd><${Money} amount=${by.not_billed} currency=${currency} /><small>a month</small></dd></div>
+      <div key=${`${currency}-`}><dt>Billed too much</dt><dd><${Money} amount=${by.billed_too_much} currency=${currency} /><small>a month</small></dd></div>`;
   })}</dl>`;
 }
 
