@@ -200,9 +200,9 @@ class OpenAccount:
 class Totals:
     """Sums over the rows. ``money`` is a tuple of (currency, verdict, amount a month); an unknown price is in no
     sum. ``licensed_seats`` counts the users of a client once for each of its rows. ``order_more_seats`` and
-    ``order_less_seats`` are what to order from the vendor, each as a positive number. ``leakage`` is, by currency, what a
-    month is not billed and what it is billed too much on lines that can be corrected, both as positive amounts: one does
-    not make up for the other.
+    ``order_less_seats`` are what to order from the vendor, each as a positive number. ``leakage`` is, by currency, what
+    a month is not billed and what it is billed too much on lines that can be corrected, both as positive amounts: one
+    does not make up for the other.
     """
 
     rows: int
