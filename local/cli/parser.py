@@ -321,7 +321,7 @@ def _add_records(commands: _Commands) -> None:
     export = commands.add(
         "export", "records:export", "read", "Write a CSV file", "trueup export reconciliation november.csv"
     )
-    export.add_argument("what", choices=EXPORTS)
+    export.add_argument("what", choices=EXPORTS, metavar="WHAT", help=f"one of {', '.join(EXPORTS)}")
     export.add_argument("file", metavar="FILE")
     export.add_argument("--period", metavar="YYYY-MM", help="of the comparison (default: this month)")
     export.add_argument("--kept", metavar="ID", help="which kept mappings (see trueup map kept; default: newest)")

@@ -55,6 +55,7 @@ def test_every_partition_begins_with_the_tenant() -> None:
         "version": 1,
         "started_at": NOW,
         "created_at": NOW,
+        "found_at": NOW,
         "side": "vendor",
         "state": "mapped",
     }
