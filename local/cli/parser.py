@@ -318,6 +318,11 @@ def _add_records(commands: _Commands) -> None:
         "history", "records:history", "read", "Show what was decided and done, newest first", "trueup history"
     )
     _add_limit(history, "events")
+    note = commands.add(
+        "note", "records:note", "write", "Write a note about an account", "trueup note CSIM10B202 'asked by phone'"
+    )
+    note.add_argument("vendor_id", metavar="VENDOR_ID")
+    note.add_argument("text", metavar="TEXT", help="it is kept in the history and shown with the account's rows")
     export = commands.add(
         "export", "records:export", "read", "Write a CSV file", "trueup export reconciliation november.csv"
     )

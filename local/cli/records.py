@@ -15,15 +15,33 @@ from trueup.api.order_spreadsheet import all_orders, orders_csv
 from trueup.api.plan_spreadsheet import plan_csv
 from trueup.api.portal_spreadsheet import portal_users_csv
 from trueup.api.spreadsheets import mappings_csv, reconciliation_csv, result_csv, services_csv
-from trueup.api.views import event_view
+from trueup.api.views import event_view, time_text
 from trueup.domain.audit import AuditEvent
 from trueup.domain.errors import NotFound
 from trueup.domain.periods import Period
 from trueup.domain.verdicts import Reconciliation
 from trueup.usecases import psa_switch
+from trueup.usecases.notes import write_note
 from trueup.usecases.plans import plan_of_period
 
 PAGE_EVENTS = 200
+
+
+def note(workplace: Workplace, arguments: Namespace) -> int:
+    state = workplace.state
+    kept = write_note(
+        arguments.vendor_id,
+        arguments.text,
+        actor=workplace.actor,
+        accounts=state.accounts,
+        history=state.history,
+        clock=workplace.clock,
+    )
+    workplace.output.document(
+        {"vendor_account_id": kept.subject, "text": kept.why, "by": kept.actor, "at": time_text(kept.at)}
+    )
+    workplace.output.line(f"Noted for {shown(kept.subject, 40)}: {shown(kept.why, 200)}")
+    return EXIT_DONE
 
 
 def history(workplace: Workplace, arguments: Namespace) -> int:

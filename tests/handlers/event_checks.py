@@ -304,6 +304,13 @@ def shows_history(stage: Stage, answer: Reply) -> None:
     assert answer.json["items"][0]["action"] == "plan proposed"
 
 
+def wrote_a_note(stage: Stage, answer: Reply) -> None:
+    assert answer.status == 201
+    event = list(stage.state.history.all())[-1].audit
+    assert (event.action, event.subject) == ("note written", answer.json["vendor_account_id"])
+    assert event.why == answer.json["text"] == "the client moves offices in March; ask again then"
+
+
 def proves_the_history(stage: Stage, answer: Reply) -> None:
     count = len(list(stage.state.history.all()))
     assert count > 5
@@ -608,6 +615,7 @@ CASES = {
     "portal_notice_channel_delete": Case("connected", notices.removed_the_channel, prepare=notices.a_ticket_channel),
     "portal_notice_channel_test": Case("connected", notices.sent_a_test, prepare=notices.a_ticket_channel),
     "portal_notices_list": Case("proposed", notices.lists_notices, prepare=notices.a_told_plan),
+    "portal_account_note": Case("proposed", wrote_a_note),
     "portal_history": Case("proposed", shows_history),
     "portal_history_verification": Case("proposed", proves_the_history),
     "portal_months_list": Case("proposed", months.lists_months, prepare=months.a_closed_month),

@@ -136,6 +136,7 @@ TABLE: dict[str, Over | OnlyHere] = {
     "portal-users tick": Over(("POST /v1/portal-users/{address}/tick",), {"--undo": "done"}),
     "portal-users mail": Over(("GET /v1/portal-users/mail",), {"--to": "to", "--with-invited": "with_invited"}),
     "portal-users remove": Over(("DELETE /v1/portal-users/{address}",)),
+    "note": Over(("POST /v1/account-mappings/{vendor_account_id}/notes",)),
     "history": Over(("GET /v1/history",), {"--limit": "limit"}),
     "seal": Over(("POST /v1/months/{period}/seal",), {"--reason": "reason"}),
     "reopen": Over(("POST /v1/months/{period}/reopen",), {"--reason": "reason"}),

@@ -81,6 +81,8 @@ CASES: list[tuple[list[str], int, str]] = [
     (["services", "9702"], USAGE, "usage"),
     (["products"], USAGE, "usage"),
     (["map"], USAGE, "usage"),
+    (["note", "NOBODY", "asked"], FAILED, "not_found"),
+    (["note", "ACCOUNT", "  "], USAGE, "input_invalid"),
     (["map", "account", "ACCOUNT"], USAGE, "usage"),
     (["map", "account", "NOBODY", "250"], FAILED, "not_found"),
     (["map", "account", "ACCOUNT", "999999"], USAGE, "input_invalid"),

@@ -154,6 +154,9 @@ def test_three_counts_with_what_to_order_and_what_is_behind_it(visitor: Visitor,
     assert newest.locator("td").all_inner_texts() == [str(seats) for seats in SEATS]
     drawer.get_by_text("Everybody in and out, with the reason").click()
     expect(drawer.get_by_role("list", name="Licensed users").get_by_role("listitem").first).to_contain_text("counted")
+    drawer.get_by_label("Note").fill("asked by phone <b>twice</b>")
+    drawer.get_by_role("button", name="Keep").click()
+    expect(drawer.get_by_role("listitem").filter(has_text="asked by phone <b>twice</b>")).to_be_visible()
     inert(visitor)
     assert visitor.barriers() == []
     drawer.get_by_role("link", name="Open the change order").click()

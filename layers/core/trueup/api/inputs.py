@@ -57,6 +57,12 @@ class AccountDecisionBody(Body):
         return self
 
 
+class NoteBody(Body):
+    """Words about an account for whoever looks at it next."""
+
+    text: ShortText
+
+
 class ServiceDecisionBody(Body):
     """Map to a product by its Product ID or internal id, exclude with a reason, or say whether the service is sold by
     the licensed user.

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from trueup import bootstrap
 from trueup.api.access import Role
 from trueup.api.file_views import kept_mappings_view
-from trueup.api.inputs import RunBody
+from trueup.api.inputs import NoteBody, RunBody
 from trueup.api.month_views import proof_view
 from trueup.api.order_spreadsheet import all_orders, orders_csv
 from trueup.api.plan_spreadsheet import plan_csv
@@ -32,6 +32,7 @@ from trueup.domain.runs import Run
 from trueup.domain.verdicts import Verdict
 from trueup.settings import settings
 from trueup.usecases.monthly_run import begin_run, chosen_wish
+from trueup.usecases.notes import write_note
 from trueup.usecases.opening import connected_sides
 from trueup.usecases.plans import plan_of_period
 from trueup.usecases.psa_switch import kept_file, kept_mappings
@@ -119,6 +120,27 @@ def list_history(cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
     allowed(router, Role.VIEWER)
     page = bootstrap.state().history.page(cursor=position(cursor, list_name="history"), limit=limit)
     return page_view(page, event_view, list_name="history")
+
+
+@router.post(
+    "/v1/account-mappings/<vendor_account_id>/notes", tags=["history"], summary="Write a note about an account"
+)
+def note(vendor_account_id: Annotated[str, Path(max_length=256)], body: Annotated[NoteBody, Body()]) -> Response[str]:
+    caller = allowed(router, Role.PREPARER)
+    state = bootstrap.state()
+
+    def write() -> dict[str, Any]:
+        kept = write_note(
+            vendor_account_id,
+            body.text,
+            actor=caller.name,
+            accounts=state.accounts,
+            history=state.history,
+            clock=bootstrap.clock(),
+        )
+        return {"vendor_account_id": kept.subject, "text": kept.why, "by": kept.actor, "at": time_text(kept.at)}
+
+    return written(router, caller, write, status=201)
 
 
 @router.get(

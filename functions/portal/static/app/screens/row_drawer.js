@@ -1,7 +1,7 @@
 // One row in full: how each count was come by, the line in the PSA, what the plan does, what was done before.
 
 import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
-import { get, put } from "../api.js";
+import { get, post, put } from "../api.js";
 import { useLoad, useWrite } from "../load.js";
 import { changed, useLive } from "../live.js";
 import { follow, href } from "../router.js";
@@ -54,7 +54,7 @@ export function RowDrawer({ row, period, inPlan, plan, onClose }) {
     ${inPlan.map((change) => html`<section key=${change.id}><h3>In the plan</h3><${ChangeLine} change=${change} /><${GuardNotes} change=${change} />
       <p><a href=${href("plan", { id: plan.id, change: change.id })} onClick=${follow}>Open it in the plan</a></p></section>`)}
     <${RowMore} row=${row} period=${period} />
-    <${Past} row=${row} />
+    <${Past} row=${row} mayWrite=${may} />
     ${row.vendor_account_id && html`<footer><button onClick=${() => setExcluding(true)}>Leave this account out…</button><a href=${href("accounts", { q: row.vendor_account_id })} onClick=${follow}>Its mapping</a></footer>`}
     ${!isExcluding && html`<${ProblemNote} problem=${write.problem} onDismiss=${write.clear} />`}
     ${asking === "divide" && html`<${DivideLines} row=${row} onClose=${() => setAsking(null)} onDone=${() => { setAsking(null); changed(); }} />`}
@@ -73,12 +73,28 @@ function Leg({ leg, count }) {
 }
 
 // What the history says of this row's account and line.
-function Past({ row }) {
+function Past({ row, mayWrite }) {
+  const [written, setWritten] = useState(0);
+  const [text, setText] = useState("");
+  const write = useWrite();
+  const keep = (event) => {
+    event.preventDefault();
+    write.run(async () => {
+      await post(`/v1/account-mappings/${encodeURIComponent(row.vendor_account_id)}/notes`, { text: text.trim() });
+      setText("");
+      setWritten(written + 1);
+    });
+  };
   const events = useLoad(async () => {
     const { items } = await get("/v1/history", { limit: 200 });
     const wanted = new Set([row.vendor_account_id, row.line_id, row.psa_account_id].filter(Boolean).map(String));
     return items.filter((event) => event.subject.split(/[\s/]+/).some((word) => wanted.has(word))).slice(0, 8);
-  }, [row.id]);
-  if (!events.value || !events.value.length) return null;
-  return html`<section><h3>History</h3><ol class="past">${events.value.map((event) => html`<li key=${event.number}><span>${plainWords(event.action)}${event.after ? html` <span class="quiet">${shownName(event.after)}</span>` : ""}</span><span class="quiet"><bdi>${shownName(event.actor)}</bdi> · <${When} at=${event.at} /></span></li>`)}</ol></section>`;
+  }, [row.id, written]);
+  const past = events.value || [];
+  const canWrite = mayWrite && row.vendor_account_id;
+  if (!past.length && !canWrite) return null;
+  return html`<section><h3>Notes and history</h3>
+    ${canWrite && html`<form class="note-form" onSubmit=${keep}><label>Note <input value=${text} maxlength="500" placeholder="For whoever looks next" onInput=${(event) => setText(event.target.value)} /></label> <button disabled=${!text.trim() || write.isBusy}>Keep</button></form>
+      <${ProblemNote} problem=${write.problem} onDismiss=${write.clear} />`}
+    <ol class="past">${past.map((event) => html`<li key=${event.number}><span>${event.action === "note written" ? html`“${shownName(event.why)}”` : plainWords(event.action)}${event.after ? html` <span class="quiet">${shownName(event.after)}</span>` : ""}</span><span class="quiet"><bdi>${shownName(event.actor)}</bdi> · <${When} at=${event.at} /></span></li>`)}</ol></section>`;
 }
