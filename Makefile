@@ -37,7 +37,7 @@ screenshots: setup  ## Pictures of every screen (light, dark, narrow) into docs/
 	@$(VENV)/python -m local.screenshots
 
 test: setup  ## All tests that need nothing but this machine
-	@echo "Running the tests, two at a time (about nine minutes; the slowest, which kill processes, come first)"
+	@echo "Running the tests, two at a time (about twelve minutes; the slowest, which kill processes, come first)"
 	@$(VENV)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not built"
 
 test-again: setup  ## The tests that failed last, by themselves, one at a time
