@@ -8,6 +8,7 @@ from typing import Any
 
 from local.cli import EXIT_DONE
 from local.cli.files import read_file, write_file
+from local.cli.mapping import account_decided
 from local.cli.output import Cell, Column, shown
 from local.cli.parser_licenses import LISTS, NO_CAP, NUMBERS, SWITCHES
 from local.cli.tables import TENANT_WORDS, accounts_table, mapping_totals_text, plural, undecided_accounts
@@ -18,7 +19,6 @@ from trueup.api.views import account_view, mapping_totals_view
 from trueup.domain.counting import CountedUser
 from trueup.domain.counting_policy import CountingPolicy
 from trueup.domain.counts import Known
-from trueup.domain.mapping import AccountEntry
 from trueup.domain.reconcile import mapping_totals
 from trueup.usecases import counting, mapping
 from trueup.usecases.mapping_import import import_mappings
@@ -58,7 +58,7 @@ def map_tenant(workplace: Workplace, arguments: Namespace) -> int:
         clock=workplace.clock,
         what=mapping.TENANT,
     )
-    return _decided(workplace, entry, f"is of the client {shown(entry.psa_id or '')} {shown(entry.psa_name)}")
+    return account_decided(workplace, entry, f"is of the client {shown(entry.psa_id or '')} {shown(entry.psa_name)}")
 
 
 def exclude_tenant(workplace: Workplace, arguments: Namespace) -> int:
@@ -70,7 +70,7 @@ def exclude_tenant(workplace: Workplace, arguments: Namespace) -> int:
         clock=workplace.clock,
         what=mapping.TENANT,
     )
-    return _decided(workplace, entry, "is left out; its users count for nobody")
+    return account_decided(workplace, entry, "is left out; its users count for nobody")
 
 
 def clear_tenant(workplace: Workplace, arguments: Namespace) -> int:
@@ -81,13 +81,7 @@ def clear_tenant(workplace: Workplace, arguments: Namespace) -> int:
         clock=workplace.clock,
         what=mapping.TENANT,
     )
-    return _decided(workplace, entry, "is unmapped until somebody decides again")
-
-
-def _decided(workplace: Workplace, entry: AccountEntry, what: str) -> int:
-    workplace.output.document(account_view(entry))
-    workplace.output.paragraph(f"{shown(entry.vendor_id)} {shown(entry.vendor_name)} {what}")
-    return EXIT_DONE
+    return account_decided(workplace, entry, "is unmapped until somebody decides again")
 
 
 def import_file(workplace: Workplace, arguments: Namespace) -> int:

@@ -90,7 +90,7 @@ def map_account(workplace: Workplace, arguments: Namespace) -> int:
         snapshots=state.snapshots,
         clock=workplace.clock,
     )
-    return _decided(workplace, entry, f"is now the client {shown(entry.psa_id or '')} {shown(entry.psa_name)}")
+    return account_decided(workplace, entry, f"is now the client {shown(entry.psa_id or '')} {shown(entry.psa_name)}")
 
 
 def exclude(workplace: Workplace, arguments: Namespace) -> int:
@@ -103,17 +103,18 @@ def exclude(workplace: Workplace, arguments: Namespace) -> int:
         owner=arguments.owner,
         review_on=arguments.review_on,
     )
-    return _decided(workplace, entry, "is left out of the comparison")
+    return account_decided(workplace, entry, "is left out of the comparison")
 
 
 def clear(workplace: Workplace, arguments: Namespace) -> int:
     entry = mapping.clear_account(
         arguments.vendor_id, actor=workplace.actor, accounts=workplace.state.accounts, clock=workplace.clock
     )
-    return _decided(workplace, entry, "is unmapped until somebody decides again")
+    return account_decided(workplace, entry, "is unmapped until somebody decides again")
 
 
-def _decided(workplace: Workplace, entry: AccountEntry, what: str) -> int:
+def account_decided(workplace: Workplace, entry: AccountEntry, what: str) -> int:
+    """What became of an account or a tenant, in both forms."""
     workplace.output.document(account_view(entry))
     workplace.output.paragraph(f"{shown(entry.vendor_id)} {shown(entry.vendor_name)} {what}")
     return EXIT_DONE

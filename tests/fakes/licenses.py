@@ -7,13 +7,12 @@ it knows between two pages with ``on_page``.
 from __future__ import annotations
 
 import re
-import threading
-from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from tests.fakes.misbehaving import Misbehaving
 from trueup.domain.billing import Capability, CapabilityReport
-from trueup.domain.errors import InputInvalid, TrueupError
+from trueup.domain.errors import InputInvalid
 from trueup.domain.licenses import LicensedUser, LicensePage, MailboxKind, Sku, TenantId, TenantLicenses, UserKind
 from trueup.ports.clock import Clock
 from trueup.ports.licenses import EarlierReads
@@ -28,7 +27,7 @@ CAPABILITIES = (
 )
 
 
-class FakeLicenses:
+class FakeLicenses(Misbehaving):
     """Implements LicenseReading. Safe to use from several threads.
 
     ``calls`` counts calls by method; ``went_on`` lists the tenants that were read from where ``earlier`` ended.
@@ -36,20 +35,16 @@ class FakeLicenses:
     """
 
     def __init__(self, clock: Clock, *, page_size: int = 8, earlier: EarlierReads | None = None) -> None:
+        super().__init__(CAPABILITIES)
         self.tenants: dict[str, TenantLicenses] = {}
         self.page_size = page_size
         self.earlier = earlier
-        self.capabilities: tuple[Capability, ...] = CAPABILITIES
-        self.calls: Counter[str] = Counter()
         self.went_on: list[str] = []
         self.told_total: Callable[[int], int | None] = lambda actual: actual
         self.repeats_marks = False
         self.on_page: Callable[[int], None] | None = None
         self._clock = clock
         self._serial = 0
-        self._errors: dict[str, deque[TrueupError]] = {}
-        self._lasting_errors: dict[str, TrueupError] = {}
-        self._lock = threading.RLock()
 
     # What a test may make happen.
 
@@ -84,26 +79,6 @@ class FakeLicenses:
         """The tenant is no longer listed."""
         del self.tenants[tenant_id]
 
-    def fail_next(self, method: str, *errors: TrueupError) -> None:
-        """Raise these, one for each of the next calls of that method."""
-        self._errors.setdefault(method, deque()).extend(errors)
-
-    def fail_always(self, method: str, error: TrueupError) -> None:
-        """Raise this on every call of that method."""
-        self._lasting_errors[method] = error
-
-    def heal(self) -> None:
-        """No call fails any more; a tenant that cannot be read stays so."""
-        self._errors.clear()
-        self._lasting_errors.clear()
-
-    def revoke(self, *names: str) -> None:
-        """Take capabilities away from the credential; without names all of them."""
-        self.capabilities = tuple(
-            replace(one, granted=False, detail="forbidden") if not names or one.name in names else one
-            for one in self.capabilities
-        )
-
     # The port.
 
     def check(self) -> CapabilityReport:
@@ -124,15 +99,6 @@ class FakeLicenses:
             return self._page(start)
 
     # Inside.
-
-    def _enter(self, method: str) -> None:
-        with self._lock:
-            self.calls[method] += 1
-            waiting = self._errors.get(method)
-            if waiting:
-                raise waiting.popleft()
-            if method in self._lasting_errors:
-                raise self._lasting_errors[method]
 
     def _page(self, start: int) -> LicensePage:
         everyone = sorted(self.tenants)

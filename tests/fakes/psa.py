@@ -7,14 +7,14 @@ can do follows the PsaCapabilities it is given: plain quantities, a dated change
 from __future__ import annotations
 
 import re
-import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from tests.fakes.misbehaving import Misbehaving
 from trueup.domain.billing import (
     Agreement,
     AgreementState,
@@ -35,7 +35,7 @@ from trueup.domain.billing import (
 )
 from trueup.domain.counts import Seats
 from trueup.domain.effective import PSA_CAPABILITIES, EffectiveRule, PsaCapabilities
-from trueup.domain.errors import InputInvalid, ResourceAbsent, TrueupError
+from trueup.domain.errors import InputInvalid, ResourceAbsent
 from trueup.domain.integrations import IntegrationName
 from trueup.domain.periods import Period
 from trueup.ports.clock import Clock
@@ -73,7 +73,7 @@ class CommittedWrite:
     """Whether it made the line."""
 
 
-class FakePsa:
+class FakePsa(Misbehaving):
     """Implements PsaBilling, PsaLineCreation and PsaAccountReading. Safe to use from several threads.
 
     ``writes`` are the changes that happened, ``sent`` counts what was sent at all, ``calls`` counts calls by method.
@@ -92,38 +92,25 @@ class FakePsa:
         page_size: int = 100,
         can: PsaCapabilities = PSA_CAPABILITIES[IntegrationName.CONNECTWISE],
     ) -> None:
+        super().__init__(CAPABILITIES)
         self.can = can
         self.accounts = {account.id: account for account in accounts}
         self.agreements = {agreement.id: agreement for agreement in agreements}
         self.lines = {line.id: line for line in lines}
         self.products = {product.id: product for product in products}
         self.page_size = page_size
-        self.capabilities: tuple[Capability, ...] = CAPABILITIES
         self.writes: list[CommittedWrite] = []
         self.sent = 0
-        self.calls: Counter[str] = Counter()
         self.clamp_maximum = Decimal(1)
         self._clock = clock
-        self._errors: dict[str, deque[TrueupError]] = {}
-        self._lasting_errors: dict[str, TrueupError] = {}
         self._write_faults: deque[WriteFault] = deque()
         self._edits = 0
-        self._lock = threading.RLock()
 
     # What a test may make happen.
 
-    def fail_next(self, method: str, *errors: TrueupError) -> None:
-        """Raise these, one for each of the next calls of that method."""
-        self._errors.setdefault(method, deque()).extend(errors)
-
-    def fail_always(self, method: str, error: TrueupError) -> None:
-        """Raise this on every call of that method."""
-        self._lasting_errors[method] = error
-
     def mend(self) -> None:
-        """Nothing fails any more."""
-        self._errors.clear()
-        self._lasting_errors.clear()
+        """Nothing fails any more, writes included."""
+        self.heal()
         self._write_faults.clear()
 
     def next_write(self, *faults: WriteFault) -> None:
@@ -139,12 +126,6 @@ class FakePsa:
             edited = replace(line, **changes, version=moment.isoformat())  # type: ignore[arg-type]
             self.lines[line.id] = edited
             return edited
-
-    def revoke(self, name: str) -> None:
-        """Take one capability away from the credential."""
-        self.capabilities = tuple(
-            replace(one, granted=False, detail="forbidden") if one.name == name else one for one in self.capabilities
-        )
 
     # The port.
 
@@ -246,15 +227,6 @@ class FakePsa:
             return PsaPage((account,), agreements, self._lines_of(agreements), None)
 
     # Inside.
-
-    def _enter(self, method: str) -> None:
-        with self._lock:
-            self.calls[method] += 1
-            waiting = self._errors.get(method)
-            if waiting:
-                raise waiting.popleft()
-            if method in self._lasting_errors:
-                raise self._lasting_errors[method]
 
     def _account_page(self, start: int) -> PsaPage:
         accounts = list(self.accounts.values())

@@ -7,11 +7,10 @@ it knows between two pages with ``on_page``.
 from __future__ import annotations
 
 import re
-import threading
-from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from tests.fakes.misbehaving import Misbehaving
 from trueup.domain.accounts import (
     AccountState,
     Service,
@@ -24,7 +23,7 @@ from trueup.domain.accounts import (
 )
 from trueup.domain.billing import Capability, CapabilityReport
 from trueup.domain.counts import Basis, Count, Evidence, Known, Missing, Seats
-from trueup.domain.errors import InputInvalid, TrueupError
+from trueup.domain.errors import InputInvalid
 from trueup.ports.clock import Clock
 
 INTEGRATION = "mimecast"
@@ -35,7 +34,7 @@ CAPABILITIES = (
 )
 
 
-class FakeVendor:
+class FakeVendor(Misbehaving):
     """Implements VendorBilling. Safe to use from several threads.
 
     ``calls`` counts calls by method. ``told_total`` replaces the total that pages tell, ``repeats_marks`` makes every
@@ -43,20 +42,16 @@ class FakeVendor:
     """
 
     def __init__(self, clock: Clock, *, page_size: int = 100) -> None:
+        super().__init__(CAPABILITIES)
         self.accounts: dict[str, VendorAccount] = {}
         self.services: dict[str, Service] = {}
         self.counts: dict[tuple[str, str], Count] = {}
         self.page_size = page_size
-        self.capabilities: tuple[Capability, ...] = CAPABILITIES
-        self.calls: Counter[str] = Counter()
         self.told_total: Callable[[int], int | None] = lambda actual: actual
         self.repeats_marks = False
         self.repeats_pages = False
         self.on_page: Callable[[int], None] | None = None
         self._clock = clock
-        self._errors: dict[str, deque[TrueupError]] = {}
-        self._lasting_errors: dict[str, TrueupError] = {}
-        self._lock = threading.RLock()
 
     # What a test may make happen.
 
@@ -95,26 +90,6 @@ class FakeVendor:
         del self.accounts[account_id]
         self.counts = {key: count for key, count in self.counts.items() if key[0] != account_id}
 
-    def fail_next(self, method: str, *errors: TrueupError) -> None:
-        """Raise these, one for each of the next calls of that method."""
-        self._errors.setdefault(method, deque()).extend(errors)
-
-    def fail_always(self, method: str, error: TrueupError) -> None:
-        """Raise this on every call of that method."""
-        self._lasting_errors[method] = error
-
-    def heal(self) -> None:
-        """Nothing fails any more."""
-        self._errors.clear()
-        self._lasting_errors.clear()
-
-    def revoke(self, *names: str) -> None:
-        """Take capabilities away from the credential; without names all of them."""
-        self.capabilities = tuple(
-            replace(one, granted=False, detail="forbidden") if not names or one.name in names else one
-            for one in self.capabilities
-        )
-
     # The port.
 
     def check(self) -> CapabilityReport:
@@ -135,15 +110,6 @@ class FakeVendor:
             return self._page(start)
 
     # Inside.
-
-    def _enter(self, method: str) -> None:
-        with self._lock:
-            self.calls[method] += 1
-            waiting = self._errors.get(method)
-            if waiting:
-                raise waiting.popleft()
-            if method in self._lasting_errors:
-                raise self._lasting_errors[method]
 
     def _page(self, start: int) -> VendorPage:
         everyone = [self.accounts[key] for key in sorted(self.accounts)]

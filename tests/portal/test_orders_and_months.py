@@ -141,6 +141,8 @@ def test_three_counts_with_what_to_order_and_what_is_behind_it(visitor: Visitor,
     page = visitor.page
     visitor.go("/reconcile?view=all&q=Birch")
     expect(visitor.row("reconcile", "Birch").locator(".cell-licensed")).to_contain_text("not read")
+    expect(page.locator(".bar")).to_contain_text("All sides read")
+    expect(page.locator(".bar")).to_contain_text("1 could not be read")
     visitor.go("/reconcile?view=all&q=pwned")
     row = visitor.row("reconcile", HOSTILE)
     need = order_of(month.town, HOSTILE)

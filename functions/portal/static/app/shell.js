@@ -157,8 +157,10 @@ function LastRun({ run, integrations, now }) {
   if (run.state === "failed") {
     return html`<span class="status tone-bad"><${Icon} name="alert" /><span>Run ${run.id} failed: ${run.problem?.detail}. ${run.problem?.remedy}</span></span>`;
   }
-  return html`<span class="status tone-good"><${Icon} name="check" /><span>Both sides read <time datetime=${run.started_at} title=${time(run.started_at)}>${ago(run.started_at, now)}</time></span></span>
-    ${run.sides.map((side) => html`<span class="bar-side quiet" key=${side.side}>${labelOf(integrations, side.side)} <b>${number(side.accounts)}</b> accounts</span>`)}
+  const away = run.sides.find((side) => side.problem);
+  const words = away ? `${labelOf(integrations, away.side)} was not read; the others were read` : run.sides.length > 2 ? "All sides read" : "Both sides read";
+  return html`<span class=${`status tone-${away ? "act" : "good"}`} title=${away ? `${away.problem.detail}. ${away.problem.remedy}` : null}><${Icon} name=${away ? "alert" : "check"} /><span>${words} <time datetime=${run.started_at} title=${time(run.started_at)}>${ago(run.started_at, now)}</time></span></span>
+    ${run.sides.filter((side) => !side.problem).map((side) => html`<span class="bar-side quiet" key=${side.side}>${labelOf(integrations, side.side)} <b>${number(side.accounts)}</b> ${side.side === "licenses" ? "tenants" : "accounts"}${side.failed > 0 && html`, <b>${number(side.failed)}</b> could not be read`}</span>`)}
     ${run.state === "waiting_for_approval" && run.plan_id && html`<a href=${href("plan", { id: run.plan_id })} onClick=${follow}>A plan waits for approval</a>`}`;
 }
 

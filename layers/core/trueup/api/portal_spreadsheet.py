@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable
 
-from trueup.api.spreadsheets import FILE_BYTES_MAXIMUM, csv_table, unguarded
+from trueup.api.spreadsheets import csv_table, read_csv, unguarded
 from trueup.api.views import time_text
 from trueup.domain.errors import InputInvalid
 from trueup.domain.portal_users import ChecklistItem, PortalUser
@@ -63,20 +63,7 @@ def read_portal_users(content: bytes) -> list[PortalUserRow]:
 
     What a row says is not judged here. Raises InputInvalid (``file``) when it is no such table.
     """
-    if len(content) > FILE_BYTES_MAXIMUM:
-        raise InputInvalid("the file is larger than 5 MB", field="file", remedy="Split it.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as bad:
-        raise InputInvalid(
-            f"the file is not UTF-8 (byte {bad.start})", field="file", remedy="Save it as CSV UTF-8."
-        ) from bad
-    if "\x00" in text:
-        raise InputInvalid("the file holds NUL characters", field="file", remedy="Save it as CSV UTF-8.")
-    try:
-        return _rows(text)
-    except csv.Error as bad:
-        raise InputInvalid(f"the file is not CSV: {bad}", field="file", remedy="Save it as CSV UTF-8.") from bad
+    return read_csv(content, _rows)
 
 
 def _rows(text: str) -> list[PortalUserRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from trueup.api.review_cells import review_cells, review_day
 from trueup.api.views import money_text, time_text
@@ -276,6 +276,17 @@ def read_services(content: bytes) -> list[ServiceRow]:
 
 def _decided_rows(content: bytes, needed: Sequence[str], deciding: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     """Line number and cells by column of each row that says something. Raises InputInvalid (``file``)."""
+    return read_csv(
+        content,
+        lambda text: _rows_of(csv.DictReader(io.StringIO(text, newline=""), strict=True), needed, deciding),
+    )
+
+
+def read_csv[Rows](content: bytes, read: Callable[[str], Rows]) -> Rows:
+    """What ``read`` makes of the text of a file that a person gave.
+
+    Raises InputInvalid (``file``) when it is too large, no text, or no CSV.
+    """
     if len(content) > FILE_BYTES_MAXIMUM:
         raise InputInvalid("the file is larger than 5 MB", field="file", remedy="Split it.")
     try:
@@ -287,7 +298,7 @@ def _decided_rows(content: bytes, needed: Sequence[str], deciding: Sequence[str]
     if "\x00" in text:
         raise InputInvalid("the file holds NUL characters", field="file", remedy="Save it as CSV UTF-8.")
     try:
-        return _rows_of(csv.DictReader(io.StringIO(text, newline=""), strict=True), needed, deciding)
+        return read(text)
     except csv.Error as bad:
         raise InputInvalid(f"the file is not CSV: {bad}", field="file", remedy="Save it as CSV UTF-8.") from bad
 

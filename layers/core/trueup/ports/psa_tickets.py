@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from trueup.domain.errors import InputInvalid
 from trueup.domain.notices import TicketPlace
+
+_MARKER = re.compile(r"[A-Za-z0-9-]{8,60}", re.ASCII)
+
+
+def require_marker(marker: str) -> str:
+    """A mark that means the same in every PSA's search. Raises InputInvalid (``marker``) for one that might not."""
+    if _MARKER.fullmatch(marker) is None:
+        raise InputInvalid("a mark holds 8 to 60 letters, digits and hyphens", field="marker")
+    return marker
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ demands one. Making is not repeatable, so it is sent again only when it surely w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import Final
@@ -23,10 +22,10 @@ from trueup.adapters.autotask.wire import RecordWire, parse
 from trueup.adapters.http import HttpLimits, RetryRule
 from trueup.adapters.pace import PROMPT_LIMITS
 from trueup.adapters.wire_values import OptionalText, WireModel
-from trueup.domain.errors import InputInvalid, ReplyUnreadable
+from trueup.domain.errors import ReplyUnreadable
 from trueup.domain.notices import TicketPlace
 from trueup.ports.clock import Clock
-from trueup.ports.psa_tickets import NewTicket
+from trueup.ports.psa_tickets import NewTicket, require_marker
 
 TICKETS_READ_PERMISSION: Final = "Service Desk > Tickets: View All"
 TICKETS_ADD_PERMISSION: Final = "Service Desk > Tickets: Add"
@@ -34,7 +33,7 @@ TICKETS_ADD_PERMISSION: Final = "Service Desk > Tickets: Add"
 
 DUE_AFTER: Final = timedelta(days=3)
 
-_MARKER = re.compile(r"[A-Za-z0-9-]{8,60}", re.ASCII)
+
 _TICKETS: Final = Listing(
     "Tickets", ("id", "title", "companyID", "completedDate"), "looking for a ticket", TICKETS_READ_PERMISSION
 )
@@ -62,8 +61,7 @@ class AutotaskTickets:
 
     def find_open(self, place: TicketPlace, marker: str) -> str | None:
         """See TicketCreation.find_open."""
-        if _MARKER.fullmatch(marker) is None:
-            raise InputInvalid("a mark holds letters, digits and hyphens", field="marker")
+        require_marker(marker)
         conditions = [
             equal("companyID", record_id(place.company_id, "company_id")),
             {"op": "contains", "field": "title", "value": marker},

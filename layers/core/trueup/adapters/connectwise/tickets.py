@@ -7,7 +7,6 @@ repeatable, so it is sent again only when it surely was not taken. It must not r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -21,16 +20,14 @@ from trueup.adapters.connectwise.wire import INTEGRATION, RecordWire, parse, par
 from trueup.adapters.http import HttpClient, HttpLimits, RetryRule
 from trueup.adapters.pace import PROMPT_LIMITS
 from trueup.adapters.wire_values import OptionalText
-from trueup.domain.errors import InputInvalid, ReplyUnreadable
+from trueup.domain.errors import ReplyUnreadable
 from trueup.domain.notices import TicketPlace
 from trueup.ports.clock import Clock
-from trueup.ports.psa_tickets import NewTicket
+from trueup.ports.psa_tickets import NewTicket, require_marker
 
 TICKETS_READ_PERMISSION: Final = "Service Desk > Service Tickets: Inquire All"
 TICKETS_ADD_PERMISSION: Final = "Service Desk > Service Tickets: Add All"
 PATH: Final = "/service/tickets"
-
-_MARKER = re.compile(r"[A-Za-z0-9-]{8,60}", re.ASCII)
 
 
 class TicketWire(RecordWire):
@@ -50,8 +47,7 @@ class ConnectWiseTickets:
 
     def find_open(self, place: TicketPlace, marker: str) -> str | None:
         """See TicketCreation.find_open."""
-        if _MARKER.fullmatch(marker) is None:
-            raise InputInvalid("a mark holds letters, digits and hyphens", field="marker")
+        require_marker(marker)
         company = record_id(place.company_id, "company_id")
         reply = self._session.read(
             PATH,

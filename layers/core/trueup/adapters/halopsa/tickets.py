@@ -8,7 +8,6 @@ taken.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from html import escape
 from typing import Final
@@ -21,15 +20,13 @@ from trueup.adapters.halopsa.wire import RecordWire, list_under, parse
 from trueup.adapters.http import HttpLimits, RetryRule
 from trueup.adapters.pace import PROMPT_LIMITS
 from trueup.adapters.wire_values import OptionalText
-from trueup.domain.errors import InputInvalid, ReplyUnreadable
+from trueup.domain.errors import ReplyUnreadable
 from trueup.domain.notices import TicketPlace
 from trueup.ports.clock import Clock
-from trueup.ports.psa_tickets import NewTicket
+from trueup.ports.psa_tickets import NewTicket, require_marker
 
 TICKETS_READ_PERMISSION: Final = "read:tickets"
 TICKETS_EDIT_PERMISSION: Final = "edit:tickets"
-
-_MARKER = re.compile(r"[A-Za-z0-9-]{8,60}", re.ASCII)
 
 
 class TicketWire(RecordWire):
@@ -48,8 +45,7 @@ class HaloPsaTickets:
 
     def find_open(self, place: TicketPlace, marker: str) -> str | None:
         """See TicketCreation.find_open. Only the first hundred hits are looked at: a mark has one at most."""
-        if _MARKER.fullmatch(marker) is None:
-            raise InputInvalid("a mark holds letters, digits and hyphens", field="marker")
+        require_marker(marker)
         reply = self._session.read(
             "/Tickets",
             query=(
